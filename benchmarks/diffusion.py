@@ -1,0 +1,173 @@
+"""`python -m benchmarks.diffusion [--model NAME] [--rounds N]`: the engines of the diffusion service on this machine.
+
+Plain torch float32 is the yardstick. Pictures are drawn in turns, one by each engine, so that what else runs on the
+machine slows all of them alike; start-up and memory are those of a process for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.figures import median, table
+from contracts.images import GenerateImage, ModelInfo
+from runtime.worker.images.engine import ImageEngine, PreviewSource
+from tests.support.memory import resident_bytes
+
+ENGINES = {
+    "torch float32": {"engine": "diffusers", "dtype": "float32"},
+    "torch bfloat16": {"engine": "diffusers", "dtype": "bfloat16"},
+    "OpenVINO float32": {"engine": "openvino", "dtype": "float32"},
+    "OpenVINO, its own precision": {"engine": "openvino"},
+    "OpenVINO, its own precision, static": {"engine": "openvino", "openvino_static": True},
+    "OpenVINO, its own precision, int8 weights": {"engine": "openvino", "openvino_weights": "int8"},
+}
+SAME_PROCESS = 4
+"""Engines that are timed in turns: more would not fit beside each other in small machines."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured."""
+
+    model: str
+    rounds: int
+    cache: str
+
+
+def build(options: dict[str, Any], asked: Asked) -> ImageEngine:
+    """The engine with its first model in memory."""
+    from services.diffusion.engines.factory import build_engine  # noqa: PLC0415  a process for each measures its import
+    from services.diffusion.settings import DiffusionSettings  # noqa: PLC0415
+
+    engine = build_engine(DiffusionSettings(models=(asked.model,), device="cpu", cache_dir=asked.cache, **options))
+    engine.load(engine.models[0].id)
+    return engine
+
+
+def request(model: ModelInfo, seed: int, num_images: int = 1) -> GenerateImage:
+    """Everything else as the model has it."""
+    return GenerateImage(
+        model=model.id,
+        prompt="a red apple",
+        width=model.default_width,
+        height=model.default_height,
+        num_inference_steps=model.default_steps,
+        guidance_scale=model.default_guidance_scale,
+        seed=seed,
+        num_images=num_images,
+    )
+
+
+def look_away(done: int, total: int, preview: PreviewSource | None = None, /) -> None:
+    """An `on_step` that nobody follows."""
+
+
+def drawing(engine: ImageEngine, seed: int, num_images: int = 1) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    engine.generate(request(engine.models[0], seed, num_images), look_away)
+    return time.perf_counter() - began
+
+
+def starting(name: str, asked: Asked) -> dict[str, float]:
+    """One engine in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.diffusion", "--start", name, "--cache", asked.cache]
+    done = subprocess.run([*command, "--model", asked.model], check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def start(name: str, asked: Asked) -> None:
+    """What `starting` runs: seconds from nothing to a picture, and the memory that it took."""
+    began = time.perf_counter()
+    engine = build(ENGINES[name], asked)
+    drawing(engine, 1)
+    figures = {"seconds": time.perf_counter() - began, "bytes": resident_bytes(os.getpid())}
+    print(json.dumps(figures))
+
+
+def starts(asked: Asked) -> str:
+    rows = []
+    for name in ENGINES:
+        first, later = starting(name, asked), starting(name, asked)
+        rows.append([name, f"{first['seconds']:.1f}", f"{later['seconds']:.1f}", f"{later['bytes'] / 1e6:.0f}"])
+    return table(["engine", "first start to a picture, s", "later starts, s", "resident, MB"], rows)
+
+
+def speeds(asked: Asked) -> str:
+    names = list(ENGINES)[:SAME_PROCESS]
+    engines = {name: build(ENGINES[name], asked) for name in names}
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(asked.rounds + 1):
+        for name, engine in engines.items():
+            taken[name].append(drawing(engine, turn))
+    yardstick = min(taken[names[0]][1:])
+    rows = [
+        [name, f"{min(times[1:]):.3f}", f"{median(times[1:]):.3f}", f"{yardstick / min(times[1:]):.2f}"]
+        for name, times in taken.items()
+    ]
+    return table(["engine", "a picture, least s", "median s", "times plain float32 (least)"], rows)
+
+
+def batches(asked: Asked) -> str:
+    engine = build(ENGINES["torch float32"], asked)
+    taken: dict[int, list[float]] = {1: [], 2: [], 4: []}
+    for turn in range(max(2, asked.rounds // 2)):
+        for number, times in taken.items():
+            times.append(drawing(engine, turn, number) / number)
+    alone = min(taken[1])
+    rows = [[str(number), f"{min(times):.3f}", f"{alone / min(times):.2f}"] for number, times in taken.items()]
+    return table(["pictures at once (torch float32)", "s for each", "times one by one"], rows)
+
+
+def previews(asked: Asked) -> str:
+    """A preview after every step, which no client gets: the cost of one is told, next to that of a step."""
+    engine = build(ENGINES["torch float32"], asked)
+    costs: list[float] = []
+
+    def look(_done: int, _total: int, preview: PreviewSource | None = None, /) -> None:
+        began = time.perf_counter()
+        if preview is not None:
+            preview()
+        costs.append(time.perf_counter() - began)
+
+    for seed in range(asked.rounds):
+        engine.generate(request(engine.models[0], seed), look)
+    step = min(drawing(engine, seed) for seed in range(asked.rounds)) / engine.models[0].default_steps
+    return table(
+        ["a step, s", "a preview, s", "share of a step"],
+        [[f"{step:.4f}", f"{min(costs):.4f}", f"{min(costs) / step:.0%}"]],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--cache", help="keep converted models here; absent: nowhere")
+    parser.add_argument("--start", choices=list(ENGINES), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as nowhere:
+        asked = Asked(given.model, given.rounds, given.cache or nowhere)
+        if given.start:
+            start(given.start, asked)
+            return
+        for title, part in (
+            ("Pictures, in turns", speeds),
+            ("Several at once", batches),
+            ("Previews", previews),
+            ("Start-up and memory", starts),
+        ):
+            print(f"\n### {title}\n\n{part(asked)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`easel edge`: devices that join the bus from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.edge.bundle import write_bundle
+from cli.edge.registry import CORE, Registry
+from cli.edge.reload import reload_server
+from cli.options import AsJson
+from cli.output import result, result_json, say
+
+app = typer.Typer(help="Let devices join the bus, and end it.", rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The device's name on the bus.")]
+Folder = Annotated[
+    Path,
+    typer.Option("--nats", metavar="FOLDER", help="Folder of nats-server's configuration."),
+]
+PidFile = Annotated[
+    Path | None,
+    typer.Option("--pid-file", metavar="FILE", help="nats-server's pid_file; default nats.pid in the folder."),
+]
+
+
+@app.command("enroll")
+def enroll(
+    name: Name,
+    *,
+    url: Annotated[str, typer.Option("--url", help="The bus as the device reaches it: tls://HOST:4222.")],
+    nats: Folder = Path("deploy/nats"),
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Where the device's files go; default ./NAME.")
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca", metavar="FILE", exists=True, dir_okay=False, help="Certificates that signed the server's own."
+        ),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", envvar="EASEL_NAMESPACE", help="First word of every subject.")
+    ] = "easel",
+    pid_file: PidFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make credentials for one device and a configuration that it can use as it is."""
+    registry = Registry(nats)
+    secret = registry.enroll(name, namespace)
+    folder = out or Path(name)
+    write_bundle(folder, name, secret=secret, url=url, namespace=namespace, authority=ca)
+    told = _tell(nats, pid_file)
+    if as_json:
+        result_json({"device": name, "folder": str(folder), "reloaded": told})
+        return
+    result(str(folder))
+    say(f"{name} may join. Copy {folder} to it and run there: sudo ./install.sh --device {folder.name}")
+    say(f"The key is in {folder / 'device.nk'} and nowhere else. Our own services use {nats / CORE}.")
+    if not told:
+        say("nats-server was not told (no pid file): run 'nats-server --signal reload' where it runs.")
+
+
+@app.command("revoke")
+def revoke(name: Name, nats: Folder = Path("deploy/nats"), pid_file: PidFile = None, as_json: AsJson = False) -> None:
+    """End a device's credentials; others keep their connections."""
+    Registry(nats).revoke(name)
+    told = _tell(nats, pid_file)
+    if as_json:
+        result_json({"revoked": name, "reloaded": told})
+        return
+    result(name)
+    if not told:
+        say("nats-server was not told (no pid file): run 'nats-server --signal reload' where it runs.")
+
+
+@app.command("list")
+def show(nats: Folder = Path("deploy/nats"), as_json: AsJson = False) -> None:
+    """List the devices that may join; 'easel workers' lists those that have."""
+    names = Registry(nats).names()
+    if as_json:
+        result_json({"devices": names})
+    for name in [] if as_json else names:
+        result(name)
+
+
+def _tell(nats: Path, pid_file: Path | None) -> bool:
+    """Have the users read anew, where the server can be found."""
+    path = pid_file or nats / "nats.pid"
+    if pid_file is None and not path.exists():
+        return False
+    reload_server(path)
+    return True

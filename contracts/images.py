@@ -1,0 +1,144 @@
+"""Pictures: what is asked for, what a model can do, and what came out."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+MAX_PROMPT_CHARACTERS = 32_000
+"""OpenAI's own limit; surfaces may set a lower one."""
+MAX_SEED = 2**32 - 1
+MAX_IMAGES = 10
+"""Pictures in one request: OpenAI's limit for `n`."""
+
+
+class ImageFormat(enum.StrEnum):
+    """How a picture is encoded for its journey and for the client."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+    @property
+    def content_type(self) -> str:
+        return f"image/{self.value}"
+
+
+class InputImage(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture to start from, or a mask, kept out of band like a finished picture.
+
+    The bytes are what the client sent: only a worker looks inside.
+    """
+
+    key: str
+    """`<job>.in-<pool>.<index>`: a device's credentials let it read those of its own pool only."""
+    size: int
+    """Bytes."""
+    parts: int = 1
+
+
+class GenerateImage(msgspec.Struct, frozen=True, kw_only=True, tag="generate_image"):
+    """One request to draw, resolved in full: nothing is left for the worker to choose.
+
+    Field names are diffusers'. Image k of `num_images` is drawn with seed `seed + k` (modulo 2**32), so a request
+    repeated after a crash draws the same pictures.
+    """
+
+    model: str
+    prompt: str
+    negative_prompt: str = ""
+    width: int
+    """Pixels, a multiple of the model's `size_multiple`."""
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    """0 … 2**32 - 1, chosen by the gateway when the client gave none."""
+    num_images: int = 1
+    output_format: ImageFormat = ImageFormat.PNG
+    output_compression: int = 100
+    """JPEG and WebP quality in percent, 0 … 100; PNG is always lossless."""
+    init_image: InputImage | None = None
+    """Picture to start from, fitted to `width` x `height` by the worker."""
+    mask_image: InputImage | None = None
+    """Where to paint: transparent pixels if the mask has any, else its white ones. Needs `init_image`."""
+    mask_inverted: bool = False
+    """Paint where the mask says not to."""
+    mask_blur: int = 0
+    """Radius in pixels over which the mask's edge is softened."""
+    strength: float = 0.8
+    """How far to go from `init_image`, 0 … 1: 1 keeps nothing of it where it is painted."""
+    scheduler: str = ""
+    """One of the model's `schedulers`; empty for its own."""
+    num_previews: int = 0
+    """Pictures of the unfinished work to send along, spread evenly over the steps."""
+
+    def image_seed(self, index: int) -> int:
+        """The seed of image `index`."""
+        return (self.seed + index) % (MAX_SEED + 1)
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model can do, as its worker announces it; the gateway resolves and checks requests against it."""
+
+    id: str
+    family: str
+    """`stable-diffusion`, `stable-diffusion-xl`, `flux`, …"""
+    default_width: int
+    default_height: int
+    size_multiple: int
+    """Width and height are rounded to this many pixels."""
+    min_size: int
+    max_size: int
+    """Smallest and largest side in pixels."""
+    max_pixels: int
+    default_steps: int
+    min_steps: int
+    max_steps: int
+    default_guidance_scale: float
+    max_guidance_scale: float
+    """Equal to the default where the model was distilled for one value."""
+    negative_prompt: bool
+    """Whether a negative prompt has any effect."""
+    licence: str
+    source: str
+    """Hub id and revision, or the folder the weights came from."""
+    img2img: bool = False
+    """Whether it takes an `init_image`."""
+    inpaint: bool = False
+    """Whether it takes a `mask_image` too."""
+    schedulers: tuple[str, ...] = ()
+    """What `scheduler` may be, by the names that users know; its own first."""
+    allowed_steps: tuple[int, ...] = ()
+    """The only numbers of steps that it takes; empty for any from `min_steps` to `max_steps`."""
+    fixed_size: bool = False
+    """Whether `default_width` x `default_height` is all that it draws, so that other sizes are refused, not rounded."""
+
+
+class PreviewImage(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture of unfinished work, small enough to travel inside an event."""
+
+    index: int
+    """Of the picture among `num_images`."""
+    width: int
+    height: int
+    """Pixels of the preview, which may be smaller than the picture."""
+    content_type: str
+    data: bytes
+
+
+class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished picture, kept out of band; `runtime.messaging.image_store` fetches its bytes."""
+
+    key: str
+    """`<job>.<attempt>.<index>`"""
+    index: int
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    size: int
+    """Bytes, encoded."""
+    parts: int = 1
+    """Messages that the bytes are split over."""

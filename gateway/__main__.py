@@ -1,0 +1,57 @@
+"""`python -m gateway`: settings, logs, serve until signalled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import structlog
+import uvloop
+
+from gateway.app import create_app
+from gateway.keys import KeysFileError
+from gateway.lifespan import BusLink
+from gateway.rpc.server import serving
+from gateway.server import serve_http
+from gateway.service import Service
+from gateway.settings import GatewaySettings
+from runtime.messaging.settings import BusSettings
+from runtime.process import logging, telemetry
+from runtime.process.memory import keep_buffers
+from runtime.process.settings import SettingsError, load
+from runtime.process.shutdown import Shutdown
+from runtime.process.telemetry import TelemetrySettings
+
+log = structlog.get_logger()
+
+
+async def serve(settings: GatewaySettings, bus_settings: BusSettings) -> bool:
+    """Run the gateway until a signal; whether HTTP ever listened."""
+    link = BusLink(bus_settings)
+    service = Service(link, settings)
+    shutdown = Shutdown(settings.soft_stop_s)
+    shutdown.install()
+    app = create_app(settings, link, service, shutdown.soft)
+    async with link.open(), serving(service, settings):
+        return await serve_http(app, settings, shutdown)
+
+
+def main() -> int:
+    """Exit status 0 after a signal, 1 when it could not listen, 2 when a setting is wrong."""
+    logging.configure("gateway")
+    keep_buffers()
+    try:
+        settings, bus_settings = load(GatewaySettings, os.environ), load(BusSettings, os.environ)
+        telemetry.configure("gateway", load(TelemetrySettings, os.environ))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return 0 if runner.run(serve(settings, bus_settings)) else 1
+    except (SettingsError, KeysFileError) as fault:
+        log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
+        return 2
+    finally:
+        telemetry.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

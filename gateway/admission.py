@@ -1,0 +1,133 @@
+"""Whether a queue takes one more job: counted here while there is plenty of room, asked of the bus when it gets tight.
+
+Between the check and the count nothing is awaited, so any number of simultaneous requests to one gateway take exactly
+the places that there are. Replicas know of each other only what the bus says, which may be `FRESH_S` old while there is
+plenty of room: in a burst each may exceed the limit by what it admitted in that time, at most half the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+from contracts.errors import EaselError, ErrorCode
+
+FRESH_S = 0.1
+"""Seconds for which a count from the bus is good enough while there is plenty of room."""
+_SETTLE_S = 1.0
+"""Seconds that a question waits for submissions on their way."""
+_REMEMBERED = 20
+"""Job durations that the estimate of a waiting time rests on."""
+_UNKNOWN_DURATION_S = 5.0
+
+
+class Depth(Protocol):
+    """What the bus answers."""
+
+    @property
+    def waiting(self) -> int: ...
+
+
+class _Queue:
+    """What one pool's queue is known to hold. All fields are written by `Admission` alone."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        """As the bus last said."""
+        self.since = 0
+        """Admitted here since then."""
+        self.on_their_way = 0
+        """Admitted and perhaps not yet stored."""
+        self.settled = asyncio.Event()
+        """Set while nothing is on its way."""
+        self.settled.set()
+        self.asking = asyncio.Lock()
+        """Held from a question to the decisions that rest on it, so that none rests on half of an answer."""
+        self.questions = 0
+        """Sent so far."""
+        self.answered_at = float("-inf")
+        self.fault: EaselError | None = None
+        """Why the last question has no answer."""
+        self.durations: deque[float] = deque(maxlen=_REMEMBERED)
+
+
+class Admission:
+    """One for each gateway. `depth` asks the bus how many jobs of a pool wait."""
+
+    def __init__(self, limit: int, depth: Callable[[str], Awaitable[Depth]]) -> None:
+        self._limit = limit
+        self._depth = depth
+        self._queues: dict[str, _Queue] = defaultdict(_Queue)
+
+    @contextlib.asynccontextmanager
+    async def place(self, pool: str, slots: int) -> AsyncIterator[None]:
+        """Hold a place in a pool's queue while the block submits the job that takes it.
+
+        Raises:
+            EaselError: QUEUE_FULL with a time to come back, judged by `slots` jobs at once; UNAVAILABLE.
+        """
+        queue = self._queues[pool]
+        if self._has_plenty_of_room(queue):
+            self._take(queue)
+        else:
+            await self._ask_and_take(pool, queue, slots)
+        try:
+            yield
+        finally:
+            queue.on_their_way -= 1
+            if queue.on_their_way == 0:
+                queue.settled.set()
+
+    def note_duration(self, pool: str, seconds: float) -> None:
+        """Learn from a job that ended how long jobs of its pool run."""
+        self._queues[pool].durations.append(seconds)
+
+    def waiting(self, pool: str) -> int:
+        """The best guess without asking."""
+        queue = self._queues[pool]
+        return queue.waiting + queue.since
+
+    def _has_plenty_of_room(self, queue: _Queue) -> bool:
+        fresh = asyncio.get_running_loop().time() - queue.answered_at < FRESH_S
+        return fresh and queue.waiting + queue.since < self._limit // 2
+
+    @staticmethod
+    def _take(queue: _Queue) -> None:
+        queue.since += 1
+        queue.on_their_way += 1
+        queue.settled.clear()
+
+    async def _ask_and_take(self, pool: str, queue: _Queue, slots: int) -> None:
+        """One question serves all who came before it was sent: a crowd at a full queue costs one round trip."""
+        questions_before = queue.questions
+        async with queue.asking:
+            if queue.questions == questions_before:
+                await self._ask(pool, queue)
+            if queue.fault is not None:
+                raise queue.fault
+            if queue.waiting + queue.since >= self._limit:
+                message = f"{self._limit} jobs are waiting, as many as may; try again later"
+                raise EaselError(ErrorCode.QUEUE_FULL, message, retry_after_s=self._until_next(queue, slots))
+            self._take(queue)
+
+    async def _ask(self, pool: str, queue: _Queue) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.settled.wait(), _SETTLE_S)
+        on_their_way = queue.on_their_way  # not 0 only when the bus is slow: counted as waiting rather than forgotten
+        queue.questions += 1
+        queue.fault = None
+        try:
+            depth = await self._depth(pool)
+        except EaselError as fault:
+            queue.fault = fault
+            return
+        queue.waiting, queue.since = depth.waiting, on_their_way
+        queue.answered_at = asyncio.get_running_loop().time()
+
+    @staticmethod
+    def _until_next(queue: _Queue, slots: int) -> float:
+        durations = queue.durations or [_UNKNOWN_DURATION_S]
+        return sum(durations) / len(durations) / max(1, slots)

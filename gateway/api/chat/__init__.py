@@ -1,0 +1,1 @@
+"""Pictures for chat backends: whether a message asks for one, and the picture."""

@@ -1,0 +1,1 @@
+"""The job routes: submit, look up, follow, cancel, fetch."""

@@ -1,0 +1,1 @@
+"""OpenAI's Images API: what most clients speak."""

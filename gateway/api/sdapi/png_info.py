@@ -1,0 +1,56 @@
+"""The texts inside a PNG (W3C PNG, section 11.3.3), without decoding a pixel."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from contracts.errors import EaselError, ErrorCode
+from gateway.api.sdapi import schemas
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PAIR = re.compile(r'\s*([\w ]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_NEGATIVE = "Negative prompt: "
+
+
+def read_png_info(data: bytes) -> schemas.PngInfoAnswer:
+    """Every text of the picture, and the one called `parameters` taken apart.
+
+    Raises:
+        EaselError: INVALID_REQUEST, `param` being `image`.
+    """
+    if not data.startswith(_SIGNATURE):
+        raise EaselError(ErrorCode.INVALID_REQUEST, "image is not a PNG picture", param="image")
+    items = dict(_texts(data))
+    info = items.get("parameters", "")
+    return schemas.PngInfoAnswer(info=info, items=items, parameters=_parameters(info))
+
+
+def _texts(data: bytes) -> Iterator[tuple[str, str]]:
+    """Key and text of each uncompressed chunk of text."""
+    for kind, body in _chunks(data):
+        key, _, rest = body.partition(b"\0")
+        if kind == b"tEXt":
+            yield key.decode("latin-1"), rest.decode("latin-1")
+        elif kind == b"iTXt" and rest[:1] == b"\0":  # not compressed; then language and translated key
+            yield key.decode("latin-1"), rest[2:].split(b"\0", 2)[-1].decode("utf-8", "replace")
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(_SIGNATURE)
+    while at + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """As the web UI names them; empty for a text in another form."""
+    *lines, last = text.strip().split("\n")
+    pairs = {key.strip(): value.strip('"') for key, value in _PAIR.findall(last)}
+    if not text or "Steps" not in pairs:
+        return {}
+    start = next((number for number, line in enumerate(lines) if line.startswith(_NEGATIVE)), len(lines))
+    prompt, negative = "\n".join(lines[:start]), "\n".join(lines[start:]).removeprefix(_NEGATIVE)
+    return {"Prompt": prompt, "Negative prompt": negative, **pairs}

@@ -1,0 +1,152 @@
+"""The gateway's link to the bus: made in the background, so that the process answers its health checks without it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import structlog
+
+from contracts.codec import SchemaMismatch
+from contracts.errors import EaselError, ErrorCode
+from contracts.subjects import subject_token
+from gateway.enhancement import OverdueEnhancements
+from gateway.pools import PoolKeeper
+from runtime.messaging.caller_store import CallerStore
+from runtime.messaging.connection import Bus, BusError
+from runtime.messaging.image_store import ImageStore
+from runtime.messaging.job_client import JobClient
+from runtime.messaging.presence import Roster
+from runtime.messaging.reaper import DeadLetterReaper
+from runtime.messaging.settings import BusSettings
+from runtime.messaging.topology import declare
+
+log = structlog.get_logger()
+
+CONNECT_TIMEOUT_S = 5.0
+PAUSE_S = 1.0
+"""Between two tries to connect, or to clear away dead jobs."""
+
+
+class Backend(NamedTuple):
+    """What the gateway uses of the bus."""
+
+    bus: Bus
+    jobs: JobClient
+    images: ImageStore
+    roster: Roster
+    callers: CallerStore
+
+
+class BusLink:
+    """Connects, keeps trying, and connects anew when the server closed the connection for good."""
+
+    def __init__(self, settings: BusSettings) -> None:
+        self._settings = settings
+        self._backend: Backend | None = None
+        self.name = subject_token(f"gateway-{socket.gethostname()[:32]}-{os.urandom(3).hex()}")
+        """Author of what this gateway publishes."""
+        self.was_ready = False
+        """Whether the streams were ever declared."""
+
+    @property
+    def backend(self) -> Backend:
+        """The bus.
+
+        Raises:
+            EaselError: UNAVAILABLE while there is none.
+        """
+        if self._backend is None:
+            raise EaselError(ErrorCode.UNAVAILABLE, "the message bus is not connected yet", retry_after_s=2)
+        return self._backend
+
+    @property
+    def connected(self) -> bool:
+        return self._backend is not None and self._backend.bus.connected
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Be connected, or try to be, while the block runs."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(self._run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            if self._backend is None:  # nothing to close in order, and a server that is away would be waited for
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                async with Bus.connect(self._settings, self.name, CONNECT_TIMEOUT_S) as bus:
+                    await declare(bus)
+                    async with Roster(bus) as roster:
+                        self._backend = Backend(
+                            bus, JobClient(bus, self.name), ImageStore(bus), roster, CallerStore(bus)
+                        )
+                        self.was_ready = True
+                        log.info("bus connected", gateway=self.name)
+                        await self._serve(bus, stop)
+            except (EaselError, BusError) as fault:
+                log.warning("no bus yet", fault=str(fault))
+            except Exception:  # the gateway must not live on without a bus, unnoticed
+                log.exception("the link to the bus broke; it is made anew")
+            finally:
+                self._backend = None
+            await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+
+    async def _serve(self, bus: Bus, stop: asyncio.Event) -> None:
+        """Until `stop`, or until the connection is closed for good."""
+        ends = asyncio.Event()
+        reaping = asyncio.create_task(self._reap(bus, ends))
+        keeping = asyncio.create_task(self._keep_pools(bus, ends))
+        overseeing = asyncio.create_task(self._oversee_enhancements(bus, ends))
+        try:
+            await _first(stop.wait(), bus.closed.wait())
+        finally:
+            ends.set()
+            await _first(asyncio.gather(reaping, keeping, overseeing), asyncio.sleep(PAUSE_S))
+
+    async def _keep_pools(self, bus: Bus, stop: asyncio.Event) -> None:
+        keeper = PoolKeeper(bus, self.backend.roster, self.name)
+        while not stop.is_set():
+            try:
+                await keeper.run(stop)
+            except (EaselError, BusError) as fault:
+                log.warning("cannot look after the pools", fault=str(fault))
+                await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+
+    async def _oversee_enhancements(self, bus: Bus, stop: asyncio.Event) -> None:
+        overdue = OverdueEnhancements(bus)
+        while not stop.is_set():
+            try:
+                await overdue.run(stop)
+            except (EaselError, BusError, SchemaMismatch) as fault:
+                log.warning("cannot look after the prompts to enhance", fault=str(fault))
+                await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+
+    async def _reap(self, bus: Bus, stop: asyncio.Event) -> None:
+        reaper = DeadLetterReaper(bus, self.name)
+        while not stop.is_set():
+            try:
+                await reaper.run(stop)
+            except (EaselError, BusError) as fault:
+                log.warning("cannot clear away dead jobs", fault=str(fault))
+                await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+
+
+async def _first(*waits: Any) -> None:
+    """Return when one of `waits` is over; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

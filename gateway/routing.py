@@ -1,0 +1,113 @@
+"""Which worker a request is for: by model, device, size, and who is free first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from contracts.capability import can_draw
+from contracts.errors import EaselError, ErrorCode
+from contracts.images import GenerateImage, ModelInfo
+from contracts.workers import WorkerPresence
+from gateway.devices import on_device
+from gateway.resolve import Resolved, Wanted, choose_model, resolve
+from gateway.settings import GatewaySettings
+
+Waiting = Callable[[str], int]
+"""Pool to the number of jobs that wait in it."""
+
+
+class Route(NamedTuple):
+    """A request resolved, and the pool to queue it in."""
+
+    resolved: Resolved
+    pool: str
+
+
+def offered_models(workers: Iterable[WorkerPresence]) -> dict[str, tuple[ModelInfo, WorkerPresence]]:
+    """Every model that one of the workers offers, by id, with the first that does."""
+    found: dict[str, tuple[ModelInfo, WorkerPresence]] = {}
+    for worker in workers:
+        for model in worker.models:
+            found.setdefault(model.id, (model, worker))
+    return found
+
+
+def route(wanted: Wanted, workers: Sequence[WorkerPresence], settings: GatewaySettings, waiting: Waiting) -> Route:
+    """Resolve what is wanted for the workers that can draw it, and choose among them.
+
+    One model may be offered by a large machine and by a small device: the request goes to one that draws it as asked,
+    and is rounded only where none does.
+
+    Raises:
+        EaselError: as `choose_model`; as `resolve` for the first worker's model when none can draw it.
+    """
+    name, among = at_device(wanted.model, named_device(wanted.device, workers))
+    model_id = choose_model(name, [model for model, _ in offered_models(among).values()], settings).id
+    kinds = {model: None for worker in among for model in worker.models if model.id == model_id}
+    routes, refusals = list[tuple[bool, int, Route]](), list[EaselError]()
+    for model in kinds:
+        try:
+            resolved = resolve(wanted, model, settings)
+        except EaselError as refusal:
+            refusals.append(refusal)
+        else:
+            pool = choose_pool(resolved.request, among, waiting)
+            if pool is not None:
+                as_asked = _as_asked(wanted, resolved.request)
+                routes.append((as_asked, _room(pool, among, waiting), Route(resolved, pool)))
+    if not routes:
+        raise refusals[0]
+    return max(routes, key=lambda it: it[:2])[2]
+
+
+def choose_pool(request: GenerateImage, workers: Iterable[WorkerPresence], waiting: Waiting) -> str | None:
+    """The pool where the request is likely to start first; None when no worker can draw it."""
+    workers = list(workers)
+    pools = {worker.pool for worker in workers if any(can_draw(model, request) for model in worker.models)}
+    return max(sorted(pools), key=lambda pool: _room(pool, workers, waiting)) if pools else None
+
+
+def named_device(device: str | None, workers: Sequence[WorkerPresence]) -> Sequence[WorkerPresence]:
+    """The workers that a device's name means: its own, as `easel workers` lists it, or a kind of device.
+
+    Raises:
+        EaselError: UNSUPPORTED, with the devices that there are.
+    """
+    if not device:
+        return workers
+    return [worker for worker in workers if worker.id == device] or on_device(workers, device)
+
+
+def at_device(name: str | None, workers: Sequence[WorkerPresence]) -> tuple[str | None, Sequence[WorkerPresence]]:
+    """`model@device` and `@device` taken apart: the model's name, and the workers that are meant.
+
+    A hub id with a revision (`owner/name@revision`) stays whole.
+
+    Raises:
+        EaselError: MODEL_NOT_FOUND, no such device, with those that there are.
+    """
+    model, at, device = (name or "").rpartition("@")
+    if not at or any(name in (it.id, it.source) for worker in workers for it in worker.models):
+        return name, workers
+    drawing = [worker for worker in workers if worker.models]
+    found = [worker for worker in drawing if worker.id == device]
+    if not found:
+        have = ", ".join(worker.id for worker in drawing) or "none"
+        message = f"no device {device!r} is connected; there are: {have}"
+        raise EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model")
+    return model or found[0].models[0].id, found
+
+
+def _room(pool: str, workers: Iterable[WorkerPresence], waiting: Waiting) -> int:
+    """Free slots of a pool less the jobs that wait for them."""
+    free: Counter[str] = Counter()
+    for worker in workers:
+        free[worker.pool] += worker.free_slots
+    return free[pool] - waiting(pool)
+
+
+def _as_asked(wanted: Wanted, request: GenerateImage) -> bool:
+    """Whether the size is the one asked for, if one was."""
+    return (wanted.width or request.width, wanted.height or request.height) == (request.width, request.height)

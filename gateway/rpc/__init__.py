@@ -1,0 +1,1 @@
+"""gRPC: the seed service `text2image.Text2ImageService` over the same use cases as HTTP."""

@@ -1,0 +1,86 @@
+"""Clients that wait for a job: who else does, and what comes first, its end, the client's leaving or the limit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+from contracts.errors import EaselError, ErrorCode
+from contracts.events import Finished, JobEvent
+from contracts.jobs import Job, JobOutcome
+
+
+class Followers:
+    """How many clients of this gateway wait for each job or follow its events."""
+
+    def __init__(self) -> None:
+        self._count: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def following(self, job_id: str) -> Iterator[None]:
+        """Count as one while the block runs."""
+        self._count[job_id] += 1
+        try:
+            yield
+        finally:
+            self._count[job_id] -= 1
+            if not self._count[job_id]:
+                del self._count[job_id]
+
+    def any(self, job_id: str) -> bool:
+        """Whether one does."""
+        return job_id in self._count
+
+
+async def outcome_unless_gone(
+    events: AsyncIterator[JobEvent], gone: Callable[[], Awaitable[None]], limit_s: float
+) -> JobOutcome | None:
+    """How the job ended; None when `gone` returned first.
+
+    Raises:
+        TimeoutError: neither happened within `limit_s`.
+    """
+    ending, leaving = asyncio.ensure_future(_ending(events)), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({ending, leaving}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if ending.done():
+            return ending.result()
+        if leaving.done():
+            return None
+        raise TimeoutError
+    finally:
+        ending.cancel()
+        leaving.cancel()
+        await asyncio.gather(ending, leaving, return_exceptions=True)
+
+
+async def within(events: AsyncIterator[JobEvent], limit_s: float, job: Job) -> AsyncIterator[JobEvent]:
+    """The events, as long as they all come within `limit_s`.
+
+    Raises:
+        EaselError: DEADLINE_EXCEEDED.
+    """
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(events), deadline - time.monotonic())
+        except StopAsyncIteration:
+            return
+        except TimeoutError as fault:
+            raise still_running(job, limit_s) from fault
+
+
+def still_running(job: Job, limit_s: float) -> EaselError:
+    """What a client is told that has waited long enough."""
+    message = f"job {job.id} has not ended within {limit_s:g} s; it goes on: GET /job/{job.id}"
+    return EaselError(ErrorCode.DEADLINE_EXCEEDED, message)
+
+
+async def _ending(events: AsyncIterator[JobEvent]) -> JobOutcome:
+    async for event in events:
+        if isinstance(event, Finished):
+            return event.outcome
+    raise EaselError(ErrorCode.INTERNAL, "the job's events ended before the job")

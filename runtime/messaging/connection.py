@@ -1,0 +1,303 @@
+"""One connection to NATS, with nats-py's defaults put right and JetStream's raw API where nats-py has no words for it.
+
+BusError               JetStream refused; carries its error code (ADR-1, ADR-7)
+EaselError UNAVAILABLE the bus did not answer within the time allowed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from contracts.errors import EaselError, ErrorCode
+from contracts.subjects import Subjects, subject_token
+from runtime.messaging import transport
+from runtime.messaging.metrics import sending
+from runtime.messaging.settings import BusSettings
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+NANOSECONDS = 1_000_000_000
+MAX_PAYLOAD = 7 << 20
+"""Largest message body in bytes; below the server's 8 MiB, because a body whose headers tip it over the limit makes the
+server close the connection for good."""
+
+PATIENCE_S = 5.0
+"""How long a question is repeated while nobody answers it."""
+
+_AWAY = (NoRespondersError, NatsTimeoutError, TimeoutError, OutboundBufferLimitError, ConnectionClosedError)
+_TRANSIENT_CODES = {10008, 10023, 10047, 10158}
+"""Temporary JetStream conditions: no leader, resources, storage, duplicate still in process."""
+STORE_FAILED = 10077
+"""A limit of the stream was reached; its text says which."""
+_STORE_TIMEOUT_S = 2.0
+
+
+class BusError(Exception):
+    """JetStream answered with an error."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"{description} ({code})")
+        self.code = code
+        self.description = description
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A message of a stream."""
+
+    sequence: int
+    subject: str
+    data: bytes
+
+
+class Bus:
+    """A connected process's way to the bus. Reconnects for ever; `connected` says whether it is there now."""
+
+    def __init__(self, client: Client, settings: BusSettings) -> None:
+        self.client = client
+        self.settings = settings
+        self.subjects = Subjects(settings.namespace)
+        self.reconnected = asyncio.Event()
+        """Set at every reconnect; replaced by a new event, so hold it before you wait."""
+        self.closed = asyncio.Event()
+        """Given up for good: the server refused something fundamental. The process must end."""
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, settings: BusSettings, name: str, timeout_s: float = 30.0) -> AsyncIterator[Bus]:
+        """Connect as `name`, which also makes the private inbox prefix that credentials can be limited to.
+
+        Raises:
+            EaselError: UNAVAILABLE when no server answers in `timeout_s`, with the server's last complaint.
+        """
+        transport.install()
+        complaints: list[str] = []
+        bus: Bus | None = None
+
+        async def on_error(fault: Exception) -> None:
+            complaints.append(str(fault) or type(fault).__name__)
+            log.warning("bus complains", fault=complaints[-1])
+
+        async def on_reconnect() -> None:
+            log.info("bus reconnected")
+            if bus is not None:
+                bus.reconnected, before = asyncio.Event(), bus.reconnected
+                before.set()
+
+        async def on_close() -> None:
+            if bus is not None:
+                bus.closed.set()
+
+        options = _identity(settings)
+        try:
+            client = await asyncio.wait_for(
+                nats.connect(
+                    settings.url.split(","),
+                    name=name,
+                    inbox_prefix=f"_INBOX_{subject_token(name)}".encode(),
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.25,
+                    connect_timeout=5,
+                    ping_interval=10,
+                    max_outstanding_pings=2,
+                    pending_size=32 << 20,
+                    drain_timeout=10,
+                    error_cb=on_error,
+                    reconnected_cb=on_reconnect,
+                    closed_cb=on_close,
+                    **options,
+                ),
+                timeout_s,
+            )
+        except (TimeoutError, NatsError, OSError) as fault:
+            said = f": {complaints[-1]}" if complaints else ""
+            message = f"no NATS server answers at {settings.url}{said}; start one, or set EASEL_NATS_URL"
+            raise EaselError(ErrorCode.UNAVAILABLE, message) from fault
+        bus = cls(client, settings)
+        try:
+            yield bus
+        finally:
+            with contextlib.suppress(NatsError, OSError, TimeoutError):
+                await asyncio.wait_for(client.close(), 5)
+
+    @property
+    def connected(self) -> bool:
+        return self.client.is_connected
+
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None, reply: str = "") -> None:
+        """Send without waiting; while the bus is away up to 32 MiB are kept and sent later."""
+        with contextlib.suppress(OutboundBufferLimitError, ConnectionClosedError):
+            await self.client.publish(subject, data, reply=reply, headers=headers)
+
+    async def subscribe(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Call `receive` for each message, one at a time and in order."""
+        return await self.client.subscribe(subject, cb=receive)
+
+    async def store(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str,
+        headers: dict[str, str] | None = None,
+        patience_s: float = 10.0,
+    ) -> bool:
+        """Store one message durably, at most once for each `message_id`, retrying while the bus is away.
+
+        Returns:
+            True when it is stored (now, or by an earlier try with the same id); False when another message already
+            holds the subject in a stream that keeps one for each subject.
+
+        Raises:
+            BusError: the stream refused it; code `STORE_FAILED` when it is full.
+            EaselError: UNAVAILABLE after `patience_s` seconds.
+        """
+
+        async def publish() -> bool:
+            fresh = {**(headers or {}), "Nats-Msg-Id": message_id}  # nats-py adds to the dictionary that it is given
+            answer = await self._request(subject, data, headers=fresh, timeout_s=_STORE_TIMEOUT_S)
+            if "error" not in answer:
+                return True
+            fault = BusError(answer["error"].get("err_code", 0), answer["error"].get("description", ""))
+            if fault.code == STORE_FAILED and "per subject" in fault.description:
+                return False
+            raise fault
+
+        with sending(subject):
+            return await _patiently(publish, patience_s)
+
+    async def api(self, verb: str, body: dict[str, Any] | None = None, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
+        """Call JetStream's API, repeating while it is away: `verb` is the subject after `$JS.API.`, and idempotent.
+
+        Raises:
+            BusError: JetStream refused.
+            EaselError: UNAVAILABLE when nobody answers.
+        """
+        data = json.dumps(body).encode() if body is not None else b""
+
+        async def ask() -> dict[str, Any]:
+            answer = await self._request(f"$JS.API.{verb}", data, timeout_s=timeout_s)
+            if "error" in answer:
+                raise BusError(answer["error"].get("err_code", 0), answer["error"].get("description", ""))
+            return answer
+
+        return await _patiently(ask, timeout_s)
+
+    async def last(self, stream: str, subject: str) -> bytes | None:
+        """The newest message of a subject, by Direct Get (ADR-31), or None.
+
+        Raises:
+            EaselError: UNAVAILABLE.
+        """
+
+        async def ask() -> bytes | None:
+            message = await self.client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=PATIENCE_S)
+            return None if (message.headers or {}).get("Status") else message.data
+
+        return await _patiently(ask, PATIENCE_S)
+
+    async def read(self, stream: str, **selection: Any) -> list[Stored]:
+        """Messages of a stream in order, by batched Direct Get (ADR-31); `selection` is its request body.
+
+        Leaves no consumer behind. A subject filter that matches nothing gives an empty list.
+
+        Raises:
+            BusError: JetStream refused.
+            EaselError: UNAVAILABLE.
+        """
+        return await _patiently(lambda: self._read(stream, selection), PATIENCE_S)
+
+    async def _read(self, stream: str, selection: dict[str, Any]) -> list[Stored]:
+        inbox = self.client.new_inbox()
+        subscription = await self.client.subscribe(inbox)
+        found: list[Stored] = []
+        try:
+            request = json.dumps({"batch": 1024, **selection}).encode()
+            await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", request, reply=inbox)
+            while True:
+                message = await subscription.next_msg(timeout=PATIENCE_S)
+                headers = message.headers or {}
+                if headers.get("Status") in ("204", "404"):
+                    return found
+                if headers.get("Status") == "503":
+                    raise NoRespondersError
+                if status := headers.get("Status"):
+                    raise BusError(int(status), headers.get("Description", ""))
+                found.append(Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data))
+        finally:
+            with contextlib.suppress(NatsError):
+                await subscription.unsubscribe()
+
+    async def _request(
+        self, subject: str, data: bytes, *, timeout_s: float, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        message = await self.client.request(subject, data, timeout=timeout_s, headers=headers)
+        if (message.headers or {}).get("Status") == "503":
+            raise NoRespondersError
+        answer: dict[str, Any] = json.loads(message.data)
+        return answer
+
+
+def _identity(settings: BusSettings) -> dict[str, Any]:
+    """Who we are and whom we trust, as nats-py's options.
+
+    Raises:
+        EaselError: UNAVAILABLE, a file cannot be read.
+    """
+    options: dict[str, Any] = {}
+    try:
+        if settings.credentials:
+            options["user_credentials"] = str(Path(settings.credentials).resolve(strict=True))
+        if settings.nkey:
+            options["nkeys_seed_str"] = Path(settings.nkey).read_text(encoding="ascii").strip()
+        if settings.ca:
+            options["tls"] = ssl.create_default_context(cafile=settings.ca)
+    except (OSError, ValueError) as fault:
+        raise EaselError(ErrorCode.UNAVAILABLE, f"cannot read who we are on the bus: {fault}") from fault
+    return options
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]], patience_s: float) -> T:
+    """Repeat a question while JetStream is starting, electing or out of reach.
+
+    Raises:
+        BusError: it refused for good.
+        EaselError: UNAVAILABLE after `patience_s`.
+    """
+    loop = asyncio.get_running_loop()
+    deadline, pause = loop.time() + patience_s, 0.05
+    while True:
+        try:
+            return await ask()
+        except _AWAY:
+            pass
+        except BusError as fault:
+            if fault.code not in _TRANSIENT_CODES:
+                raise
+        if loop.time() + pause > deadline:
+            raise _unavailable(patience_s)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 1.0)
+
+
+def _unavailable(waited_s: float) -> EaselError:
+    message = f"the message bus did not answer within {waited_s:g} s; the request may be repeated"
+    return EaselError(ErrorCode.UNAVAILABLE, message, retry_after_s=2)

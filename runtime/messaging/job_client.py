@@ -1,0 +1,302 @@
+"""The asking side of the bus: submit a job, look it up, follow it, cancel it, from any process and any replica.
+
+An accepted job is always in one of two places: in the jobs stream until it has an outcome, in the outcomes stream
+afterwards. Whoever ends a job stores the outcome first and removes the work second, so no moment is without either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from contracts import codec
+from contracts.errors import EaselError, ErrorCode, JobError
+from contracts.events import BEGINNING, Enhanced, EventId, JobEvent, Progress, Queued, Released, Started, StoredEvent
+from contracts.jobs import Job, JobOutcome, JobRecord, JobState
+from runtime.messaging.cancel_signals import send_cancel
+from runtime.messaging.connection import STORE_FAILED, Bus, BusError
+from runtime.messaging.image_store import ImageStore
+from runtime.messaging.job_events import Follower, OverheardJobs, last_events, read_events, read_outcome, store_outcome
+from runtime.messaging.metrics import SYSTEM, template_of
+from runtime.process import telemetry
+
+_NO_CONSUMER = 10014
+_NO_MESSAGE = {10037, 10043, 10057}
+"""Not found, or deleted meanwhile."""
+
+
+class QueueDepth(msgspec.Struct, frozen=True):
+    """Jobs of one pool."""
+
+    waiting: int
+    """Not yet taken by a worker."""
+    running: int
+
+
+class JobClient:
+    """Everything that a gateway does with jobs. `author` names the gateway in what it publishes."""
+
+    def __init__(self, bus: Bus, author: str) -> None:
+        self._bus = bus
+        self._author = author
+
+    async def submit(self, job: Job) -> None:
+        """Put a job into its pool's queue; it is durable on return. Repeating it makes no second job.
+
+        Raises:
+            EaselError: QUEUE_FULL when the bus holds as many jobs as it may, UNAVAILABLE.
+        """
+        await publish_job(self._bus, job)
+
+    async def record(self, job_id: str) -> JobRecord | None:
+        """The job now, or None when the bus does not know it (any more)."""
+        outcome, job, events = await asyncio.gather(
+            read_outcome(self._bus, job_id), self._queued(job_id), last_events(self._bus, [job_id])
+        )
+        if outcome is None and job is None:  # it may have ended between the two looks
+            outcome = await read_outcome(self._bus, job_id)
+        if outcome is not None:
+            return _ended(outcome)
+        return None if job is None else _unfinished(job, events.get(job_id))
+
+    async def records(self, limit: int = 100) -> list[JobRecord]:
+        """The newest jobs of all owners, newest first."""
+        subjects = self._bus.subjects
+        info = await self._bus.api(f"STREAM.INFO.{subjects.outcomes_stream}")
+        first = max(1, info["state"]["last_seq"] - limit + 1)
+        ended, unfinished = await asyncio.gather(
+            self._bus.read(subjects.outcomes_stream, seq=first, next_by_subj=subjects.stored_outcome("*")),
+            self.unfinished(limit),
+        )
+        found = {record.job.id: record for record in unfinished}
+        outcomes = [codec.decode(message.data, JobOutcome) for message in ended]
+        found |= {outcome.job.id: _ended(outcome) for outcome in outcomes}
+        return sorted(found.values(), key=lambda record: record.job.created_at, reverse=True)[:limit]
+
+    async def history(self, job_id: str) -> list[StoredEvent]:
+        """All that is kept of what workers told of a job, in order; empty for an unknown one."""
+        return await read_events(self._bus, job_id)
+
+    async def unfinished(self, limit: int = 1000) -> list[JobRecord]:
+        """The newest jobs of all owners that wait or run, in the order in which they were accepted."""
+        subjects = self._bus.subjects
+        waiting = await self._bus.read(subjects.jobs_stream, seq=1, next_by_subj=subjects.job("*", "*"))
+        jobs = [codec.decode(message.data, Job) for message in waiting[-limit:]]
+        events = await last_events(self._bus, [job.id for job in jobs])
+        return [_unfinished(job, events.get(job.id)) for job in jobs]
+
+    @contextlib.asynccontextmanager
+    async def overhearing(self) -> AsyncIterator[OverheardJobs]:
+        """Listen to all jobs at once while the block runs."""
+        heard = OverheardJobs()
+        subscription = await self._bus.subscribe(self._bus.subjects.live("*", "*"), heard.receive)
+        try:
+            yield heard
+        finally:
+            if self._bus.connected:
+                await subscription.unsubscribe()
+
+    @contextlib.asynccontextmanager
+    async def follow(
+        self, job_id: str, after: EventId | None = None, *, fresh: bool = False
+    ) -> AsyncIterator[AsyncIterator[JobEvent]]:
+        """Listen to a job from the moment the block is entered; the iterator ends after `Finished`.
+
+        `fresh` says that the job is submitted inside the block, so there is nothing to look up. Without it and without
+        `after`, the first event is `Queued`.
+
+        Raises:
+            EaselError: NOT_FOUND for an unknown job.
+        """
+        async with Follower(self._bus, job_id, after or BEGINNING).listening() as follower:
+            if fresh:
+                yield follower.events(stored=False)
+                return
+            record = await self.record(job_id)
+            if record is None:
+                raise EaselError(ErrorCode.NOT_FOUND, f"there is no job {job_id}; ended jobs are kept for a while only")
+            yield _from_beginning(record.job, follower) if after is None else follower.events()
+
+    async def cancel(self, job_id: str) -> JobRecord | None:
+        """End a job that has not ended: a waiting one never starts, a running one stops within a step.
+
+        Returns:
+            The job afterwards: cancelled, or as it ended before; None when it is unknown.
+        """
+        record = await self.record(job_id)
+        if record is None or record.state.is_terminal:
+            return record
+        outcome = JobOutcome(
+            job=record.job,
+            state=JobState.CANCELLED,
+            finished_at=time.time(),
+            attempt=record.attempt,
+            started_at=record.started_at,
+            worker=record.worker,
+            error=JobError(code=ErrorCode.CANCELLED, message="cancelled on request"),
+        )
+        if not await store_outcome(self._bus, self._author, outcome):
+            return await self.record(job_id)
+        for job in await queued_stages(self._bus, job_id):
+            await remove_job(self._bus, job)
+            await send_cancel(self._bus, job.pool, job_id)
+        return _ended(outcome)
+
+    async def depth(self, pool: str) -> QueueDepth:
+        """How many jobs of a pool wait and run.
+
+        None of either where the pool is not declared yet: a gateway is about to, for a device that has just come.
+
+        Raises:
+            EaselError: UNAVAILABLE.
+        """
+        subjects = self._bus.subjects
+        try:
+            info = await self._bus.api(f"CONSUMER.INFO.{subjects.jobs_stream}.{subjects.consumer(pool)}")
+        except BusError as fault:
+            if fault.code != _NO_CONSUMER:
+                raise EaselError(ErrorCode.UNAVAILABLE, f"the bus does not tell of the pool {pool!r}") from fault
+            return QueueDepth(waiting=0, running=0)
+        return QueueDepth(waiting=info["num_pending"], running=info["num_ack_pending"])
+
+    async def _queued(self, job_id: str) -> Job | None:
+        return max(await queued_stages(self._bus, job_id), key=lambda job: job.stage, default=None)
+
+
+async def queued_stages(bus: Bus, job_id: str) -> list[Job]:
+    """A job as it waits or runs; twice while it goes from one stage to the next.
+
+    Raises:
+        BusError, EaselError: the bus does not answer.
+    """
+    found = await bus.read(bus.subjects.jobs_stream, seq=1, next_by_subj=bus.subjects.job("*", job_id))
+    return [codec.decode(message.data, Job) for message in found]
+
+
+async def publish_job(bus: Bus, job: Job) -> None:
+    """Put a job's current stage into its queue, once.
+
+    Raises:
+        EaselError: QUEUE_FULL, UNAVAILABLE.
+    """
+    subject = bus.subjects.job(job.pool, job.id)
+    template = template_of(subject)
+    attributes = {
+        "messaging.system": SYSTEM,
+        "messaging.operation.type": "send",
+        "messaging.destination.template": template,
+        "t2i.job.id": job.id,
+    }
+    try:
+        with telemetry.span(f"send {template}", "producer", attributes):
+            context = telemetry.here() or job.traceparent
+            await bus.store(
+                subject,
+                codec.encode(job),
+                message_id=f"{job.id}.{job.stage}.{job.attempts_before}",
+                headers={telemetry.TRACEPARENT: context} if context else None,
+            )
+    except BusError as fault:
+        if fault.code != STORE_FAILED:
+            raise
+        message = f"the bus holds {bus.settings.max_jobs} jobs, as many as it may; try again later"
+        raise EaselError(ErrorCode.QUEUE_FULL, message, retry_after_s=30) from fault
+
+
+async def declared_pools(bus: Bus) -> set[str]:
+    """Every pool that was ever served.
+
+    Raises:
+        BusError, EaselError: the bus does not answer.
+    """
+    prefix, found = bus.subjects.consumer(""), set[str]()
+    while True:
+        answer = await bus.api(f"CONSUMER.NAMES.{bus.subjects.jobs_stream}", {"offset": len(found)})
+        names = answer["consumers"] or []
+        found |= set(names)
+        if not names or len(found) >= answer["total"]:
+            return {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
+
+
+async def waiting_jobs(bus: Bus, pool: str) -> list[Job]:
+    """The jobs of one pool that have not ended, the oldest first, whether or not a worker has them in hand.
+
+    Raises:
+        BusError, EaselError: the bus does not answer.
+    """
+    found = await bus.read(bus.subjects.jobs_stream, seq=1, next_by_subj=bus.subjects.job(pool, "*"))
+    return [codec.decode(message.data, Job) for message in found]
+
+
+async def move_job(bus: Bus, author: str, job: Job, pool: str) -> Job:
+    """Take a job out of a pool that nobody serves and put it into another; the job as it waits there.
+
+    Any number of gateways may do this at once: it is put there once. A worker of the old pool that comes back and
+    finishes it after all competes with the new one for the one outcome.
+
+    Raises:
+        EaselError: QUEUE_FULL, UNAVAILABLE; NOT_FOUND, its pictures to start from are no longer kept.
+    """
+    events = await last_events(bus, [job.id])
+    made = events[job.id].id.attempt if job.id in events else 0
+    moved = msgspec.structs.replace(job, pool=pool, attempts_before=max(made, job.attempts_before + 1))
+    moved = await ImageStore(bus).bring_inputs(author, moved)
+    await publish_job(bus, moved)
+    await remove_job(bus, job)
+    return moved
+
+
+async def remove_job(bus: Bus, job: Job) -> None:
+    """Take a job out of its queue, waiting or in a worker's hands; harmless when it is gone.
+
+    By its sequence: a purge by its subject makes nats-server 2.15.1 forget other jobs that are in workers' hands, which
+    are then never delivered again when their worker dies (`tests/scenarios/test_cancel_race.py`).
+    """
+    stream = bus.subjects.jobs_stream
+    for message in await bus.read(stream, seq=1, next_by_subj=bus.subjects.job(job.pool, job.id), batch=1):
+        try:
+            await bus.api(f"STREAM.MSG.DELETE.{stream}", {"seq": message.sequence, "no_erase": True})
+        except BusError as fault:
+            if fault.code not in _NO_MESSAGE:
+                raise
+
+
+async def _from_beginning(job: Job, follower: Follower) -> AsyncIterator[JobEvent]:
+    yield Queued(at=job.created_at)
+    async for event in follower.events():
+        yield event
+
+
+def _ended(outcome: JobOutcome) -> JobRecord:
+    return JobRecord(
+        job=outcome.job,
+        state=outcome.state,
+        attempt=outcome.attempt,
+        worker=outcome.worker,
+        started_at=outcome.started_at,
+        outcome=outcome,
+    )
+
+
+def _unfinished(job: Job, event: StoredEvent | None) -> JobRecord:
+    if event is None or event.id.attempt <= job.attempts_before:  # nothing yet where it is now
+        return JobRecord(job=job, state=JobState.QUEUED, attempt=event.id.attempt if event else 0)
+    match event:
+        case Released() | Enhanced():
+            return JobRecord(job=job, state=JobState.QUEUED, attempt=event.id.attempt)
+        case Started(id=position, worker=worker, at=at):
+            return JobRecord(job=job, state=JobState.RUNNING, attempt=position.attempt, worker=worker, started_at=at)
+        case Progress() as progress:
+            return JobRecord(
+                job=job,
+                state=JobState.RUNNING,
+                attempt=progress.id.attempt,
+                worker=progress.worker,
+                started_at=progress.started_at,
+                step=progress.step,
+                total_steps=progress.total_steps,
+            )

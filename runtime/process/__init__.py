@@ -1,0 +1,1 @@
+"""The process itself: settings, logs, shutdown. Imports contracts alone."""

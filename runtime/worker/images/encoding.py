@@ -1,0 +1,40 @@
+"""RGB picture to PNG, JPEG or WebP, with the parameters that drew it inside the file."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from contracts.images import GenerateImage, ImageFormat
+from contracts.infotext import parameters_text
+
+_USER_COMMENT = 0x9286
+_EXIF_IFD = 0x8769
+PNG_COMPRESS_LEVEL = 4
+"""zlib's level: 4 takes half the time of 6 and costs about 2 % of size on drawn pictures."""
+
+
+def encode_image(image: Image.Image, request: GenerateImage, index: int, *, metadata: bool = True) -> bytes:
+    """Encode picture `index` of `request` in its output format."""
+    text = parameters_text(request, index, image.size) if metadata else ""
+    out = io.BytesIO()
+    match request.output_format:
+        case ImageFormat.PNG:
+            info = PngInfo()
+            if text:
+                info.add_text("parameters", text)
+            image.save(out, "PNG", compress_level=PNG_COMPRESS_LEVEL, pnginfo=info)
+        case ImageFormat.JPEG:
+            image.save(out, "JPEG", quality=max(1, request.output_compression), exif=_exif(text))
+        case ImageFormat.WEBP:
+            image.save(out, "WEBP", quality=request.output_compression, exif=_exif(text))
+    return out.getvalue()
+
+
+def _exif(text: str) -> bytes:
+    exif = Image.Exif()
+    if text:
+        exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
+    return exif.tobytes()

@@ -1,0 +1,178 @@
+"""Jobs that draw: engine in its thread, then encoding and storing beside the next job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import msgspec
+from PIL import Image
+
+from contracts.capability import check
+from contracts.errors import EaselError, ErrorCode
+from contracts.images import GenerateImage, ImageRef, InputImage, ModelInfo
+from contracts.jobs import Job
+from contracts.preparation import Preparation, Prepared
+from runtime.messaging.connection import Bus
+from runtime.messaging.image_store import ImageStore, parts_of
+from runtime.messaging.preparation import OnStage
+from runtime.worker.handler import OnStep
+from runtime.worker.images.encoding import encode_image
+from runtime.worker.images.engine import NO_INPUTS, ImageEngine, Inputs
+from runtime.worker.images.engine_thread import EngineThread
+from runtime.worker.images.idle_unload import IdleUnload
+from runtime.worker.images.inputs import decode_image, decode_mask
+from runtime.worker.images.preparation import prepare_engine
+from runtime.worker.images.previews import with_previews
+from runtime.worker.metrics import LOAD
+
+CLOSE_S = 5.0
+"""Seconds to wait for an engine that is still busy when the worker ends."""
+
+
+ENCODERS = 2
+"""Threads that encode: enough to keep up with an engine, few enough to leave it the cores."""
+
+
+class Encoding(msgspec.Struct, frozen=True):
+    """A picture on its way to bytes."""
+
+    width: int
+    height: int
+    data: Future[bytes]
+
+
+class ImageHandler:
+    """Satisfies `runtime.worker.handler.Handler[list[Encoding]]` with any engine.
+
+    `preload` brings the first model into memory before the worker announces itself; all leave it after `idle_unload_s`
+    seconds without a picture (0 for never).
+    """
+
+    def __init__(
+        self,
+        engine: ImageEngine,
+        bus: Bus,
+        worker: str,
+        *,
+        preload: bool = True,
+        metadata: bool = True,
+        idle_unload_s: float = 0.0,
+    ) -> None:
+        self._engine = engine
+        self._thread = EngineThread()
+        self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encoder")
+        self._store = ImageStore(bus)
+        self._worker = worker
+        self._preload = preload
+        self._metadata = metadata
+        self._idle = IdleUnload(engine, self._thread, idle_unload_s)
+
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        return self._engine.models
+
+    @property
+    def device(self) -> str:
+        return self._engine.device
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        return self._engine.loaded
+
+    async def start(self) -> None:
+        if self._preload and self._engine.models:
+            with self._idle.busy():
+                await self._thread.call(self._load, self._engine.models[0].id)
+
+    def _load(self, model: str) -> None:
+        """In the engine's thread."""
+        if model not in self._engine.loaded:
+            with LOAD.labels(model, self._engine.device).time():
+                self._engine.load(model)
+
+    async def prepare(self, wanted: Preparation, on_stage: OnStage) -> Prepared:
+        """Between two pictures: load or unload a model, change the device.
+
+        Raises:
+            EaselError: MODEL_NOT_FOUND, ENGINE_FAILED; UNSUPPORTED where the engine cannot do it at all.
+        """
+        with self._idle.busy():
+            await self._thread.call(prepare_engine, self._engine, wanted, on_stage)
+        return Prepared(device=self.device, loaded=self.loaded)
+
+    async def compute(self, job: Job, on_step: OnStep) -> list[Encoding]:
+        request = self._checked(job.request)
+        inputs = await self._inputs(request)
+        with self._idle.busy():
+            return await self._thread.call(self._draw, request, on_step, inputs)
+
+    async def _inputs(self, request: GenerateImage) -> Inputs:
+        """Decoded beside the engine, which may still be busy with nothing but its own work."""
+        if request.init_image is None:
+            return NO_INPUTS
+        image = await self._decoded(decode_image, request, request.init_image)
+        mask = await self._decoded(decode_mask, request, request.mask_image) if request.mask_image else None
+        return Inputs(image, mask)
+
+    async def _decoded(
+        self, decode: Callable[[bytes, GenerateImage], Image.Image], request: GenerateImage, kept: InputImage
+    ) -> Image.Image:
+        data = await self._store.get_input(kept)
+        return await asyncio.get_running_loop().run_in_executor(self._encoders, decode, data, request)
+
+    def _draw(self, request: GenerateImage, on_step: OnStep, inputs: Inputs) -> list[Encoding]:
+        """In the engine's thread; encoding begins from here, without waiting for the event loop to wake."""
+        self._load(request.model)
+        images = self._engine.generate(request, with_previews(request, on_step), inputs)
+        return [
+            Encoding(
+                image.width,
+                image.height,
+                self._encoders.submit(encode_image, image, request, index, metadata=self._metadata),
+            )
+            for index, image in enumerate(images)
+        ]
+
+    async def deliver(self, job: Job, attempt: int, computed: list[Encoding]) -> tuple[ImageRef, ...]:
+        return tuple(
+            await asyncio.gather(
+                *(self._deliver_one(job, attempt, index, encoding) for index, encoding in enumerate(computed))
+            )
+        )
+
+    async def _deliver_one(self, job: Job, attempt: int, index: int, encoding: Encoding) -> ImageRef:
+        request = job.request
+        data = await asyncio.wrap_future(encoding.data)
+        ref = ImageRef(
+            key=f"{job.id}.{attempt}.{index}",
+            index=index,
+            seed=request.image_seed(index),
+            width=encoding.width,
+            height=encoding.height,
+            content_type=request.output_format.content_type,
+            size=len(data),
+            parts=parts_of(len(data)),
+        )
+        await self._store.put(self._worker, ref, data)
+        return ref
+
+    def _checked(self, request: GenerateImage) -> GenerateImage:
+        """Refuse what the engine could not even begin: gateways check too, but they may be older, or another's."""
+        model = next((model for model in self.models if model.id == request.model), None)
+        if model is None:
+            offered = ", ".join(model.id for model in self.models)
+            message = f"worker {self._worker} does not offer the model {request.model!r}; it has {offered}"
+            raise EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model")
+        check(model, request)
+        return request
+
+    async def close(self) -> None:
+        self._idle.stop()
+        self._encoders.shutdown(wait=False)
+        try:
+            await asyncio.wait_for(self._thread.call(self._engine.close), CLOSE_S)
+        except TimeoutError:
+            return
+        self._thread.stop()

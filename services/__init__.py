@@ -1,0 +1,1 @@
+"""Independent processes that take jobs from the bus; none imports another, none imports the gateway."""

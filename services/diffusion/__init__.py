@@ -1,0 +1,1 @@
+"""The diffusion service: models by catalogue, drawn by an engine on a device."""

@@ -1,0 +1,34 @@
+"""What runs a pipeline's networks: torch, or OpenVINO in the place of some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from services.diffusion.catalogue import Model
+
+
+class Backend(Protocol):
+    """Networks on one device. Every method blocks and is called from the engine's thread, `name` from any."""
+
+    @property
+    def name(self) -> str:
+        """The device, as people name it."""
+
+    def size(self, model: Model) -> float:
+        """Bytes that the weights of `model` will take in memory; 0 where nobody says."""
+
+    def load(self, model: Model) -> Any:
+        """`model` in memory, as a diffusers pipeline.
+
+        Raises:
+            EaselError: MODEL_NOT_FOUND or ENGINE_FAILED, with what to do.
+            RuntimeError, MemoryError: too little memory.
+        """
+
+    def release(self) -> None:
+        """Hand memory that nothing refers to back to the system."""
+
+
+MakeBackend = Callable[[str], Backend]
+"""`device -> Backend`; raises EaselError with the devices that there are."""

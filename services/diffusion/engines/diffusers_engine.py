@@ -1,0 +1,182 @@
+"""The engine that draws with the pipelines of diffusers, whatever runs their networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+import torch
+from PIL import Image
+
+from contracts.errors import EaselError, ErrorCode
+from contracts.images import GenerateImage, ModelInfo
+from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
+from services.diffusion.catalogue import Model
+from services.diffusion.engines.backend import MakeBackend
+from services.diffusion.engines.loaded_model import LoadedModel
+from services.diffusion.engines.model_cache import GB, ModelCache
+from services.diffusion.engines.pipelines import (
+    call_arguments,
+    check_request,
+    keep_unmasked,
+    latent_pictures,
+    pipeline_class,
+    to_pictures,
+)
+from services.diffusion.engines.previews import StepWatch
+from services.diffusion.engines.torch_backend import TorchBackend
+from services.diffusion.engines.weights import LOAD_FAULTS, quieten_libraries
+
+log = structlog.get_logger()
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""In the words of torch's allocators that raise a plain RuntimeError (CPU, MPS)."""
+
+
+class DiffusersEngine:
+    """Satisfies `runtime.worker.images.engine.PreparableEngine`.
+
+    Keeps the `keep` models used last in memory, within `memory_gb` (10^9 bytes of weights; 0 for any). Nothing is
+    loaded before it is needed.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        device: str = "auto",
+        make_backend: MakeBackend = TorchBackend,
+        *,
+        keep: int = 1,
+        memory_gb: float = 0.0,
+    ) -> None:
+        quieten_libraries()
+        self._models = tuple(models)
+        self._make_backend = make_backend
+        self._backend = make_backend(device)
+        self._cache: ModelCache[LoadedModel] = ModelCache(keep, memory_gb * GB, self._release)
+
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        return tuple(model.info for model in self._models)
+
+    @property
+    def device(self) -> str:
+        return self._backend.name
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        return self._cache.loaded
+
+    def load(self, model: str) -> None:
+        self._load(self._find(model))
+
+    def generate(
+        self, request: GenerateImage, on_step: OnImageStep, inputs: Inputs = NO_INPUTS, /
+    ) -> list[Image.Image]:
+        model = self._find(request.model)
+        check_request(model.info, request)
+        loaded = self._load(model)
+        try:
+            with torch.inference_mode():
+                return _draw(loaded, request, on_step, inputs)
+        except _Stopped as stop:
+            raise stop.fault from None
+        except (*LOAD_FAULTS, MemoryError, FloatingPointError) as fault:
+            log.warning("drawing failed", model=model.info.id, exc_info=fault)
+            failure = _explain(model, request, fault)
+        raise self._released(failure)
+
+    def close(self) -> None:
+        self._cache.clear()
+        self._backend.release()
+
+    def unload(self, model: str) -> None:
+        self._cache.drop(self._find(model).info.id)
+
+    def select_device(self, device: str) -> None:
+        backend = self._make_backend(device)
+        if backend.name != self._backend.name:
+            self._cache.clear()
+            self._backend = backend
+
+    def _release(self) -> None:
+        self._backend.release()
+
+    def _find(self, name: str) -> Model:
+        for model in self._models:
+            if name in (model.info.id, *model.names):
+                return model
+        offered = ", ".join(model.info.id for model in self._models)
+        raise EaselError(ErrorCode.MODEL_NOT_FOUND, f"no model {name!r} here; there is {offered}", param="model")
+
+    def _load(self, model: Model) -> LoadedModel:
+        name = model.info.id
+        kept = self._cache.find(name)
+        if kept is not None:
+            return kept
+        self._cache.make_room(name, self._backend.size(model))
+        try:
+            loaded = LoadedModel(model, self._backend.load(model), self._backend.size(model))
+        except (*LOAD_FAULTS, MemoryError) as fault:
+            log.warning("loading failed", model=name, exc_info=fault)
+            failure = _explain(model, None, fault)
+        else:
+            self._cache.keep(name, loaded)
+            log.info("loaded", model=name, device=self.device, dtype=str(loaded.pipe.dtype))
+            return loaded
+        raise self._released(failure)
+
+    def _released(self, failure: EaselError) -> EaselError:
+        """To be called outside the `except`, where its traceback no longer holds the failed call's tensors."""
+        self._backend.release()
+        return failure
+
+
+def _draw(loaded: LoadedModel, request: GenerateImage, on_step: OnImageStep, inputs: Inputs) -> list[Image.Image]:
+    model = loaded.model
+    pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), request.scheduler)
+    watch = StepWatch(pipe.scheduler)
+
+    def preview() -> list[Image.Image]:
+        latents = latent_pictures(pipe, watch.predicted(), request.width, request.height)
+        return keep_unmasked(loaded.preview_decoder(latents), inputs)
+
+    def step_ended(pipe: Any, step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
+        try:
+            on_step(step + 1, pipe.num_timesteps, preview)
+        except BaseException as fault:
+            raise _Stopped(fault) from fault
+        return {}
+
+    arguments = call_arguments(pipe, model, request, inputs)
+    drawn = pipe(**arguments, callback_on_step_end=step_ended).images
+    return keep_unmasked(to_pictures(drawn), inputs)
+
+
+class _Stopped(BaseException):
+    """Carries what `on_step` raised through the pipeline, past every handler in between."""
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__()
+        self.fault = fault
+
+
+def _explain(model: Model, request: GenerateImage | None, fault: BaseException) -> EaselError:
+    """The failure in words for the one who asked; the traceback stays in the log."""
+    doing = "loading" if request is None else f"drawing {request.num_images} x {request.width}x{request.height} with"
+    if isinstance(fault, FloatingPointError):
+        message = (
+            f"{doing} {model.info.id} gave numbers that are no picture (not finite); "
+            "another dtype helps where 16 bits overflow: EASEL_DIFFUSION_DTYPE=bfloat16 or float32"
+        )
+    elif isinstance(fault, MemoryError | torch.OutOfMemoryError) or any(it in str(fault) for it in OUT_OF_MEMORY):
+        need = f" (its weights take {model.memory_gb:g} GB at 16 bits)" if model.memory_gb else ""
+        message = (
+            f"{doing} {model.info.id} ran out of memory{need}: ask for fewer or smaller pictures, "
+            "set EASEL_DIFFUSION_DTYPE=bfloat16, or choose a smaller model"
+        )
+    else:
+        said = next(iter(str(fault).strip().splitlines()), "")[:200]
+        message = f"{doing} {model.info.id} failed: {type(fault).__name__}: {said}"
+    return EaselError(ErrorCode.ENGINE_FAILED, message)

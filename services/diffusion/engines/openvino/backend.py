@@ -1,0 +1,130 @@
+"""Denoiser and VAE on an OpenVINO device: converted once, kept on disk, compiled at load."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import openvino as ov
+import structlog
+import torch
+
+from services.diffusion.catalogue import Model
+from services.diffusion.engines.devices import release
+from services.diffusion.engines.openvino.conversion import DECODER, DENOISER, ENCODER, convert
+from services.diffusion.engines.openvino.devices import choose_device, device_name
+from services.diffusion.engines.openvino.network import Network
+from services.diffusion.engines.openvino.stand_ins import StandIn, Transformer, UNet, Vae, ZImageTransformer
+from services.diffusion.engines.weights import load_parts, local_folder, numbers
+from services.diffusion.model_folder import ModelFolder
+
+log = structlog.get_logger()
+
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+GRAPHS_VERSION = 1
+"""Of what conversion makes; another number leaves older folders unused."""
+
+
+class OpenVINOBackend:
+    """Satisfies `services.diffusion.engines.backend.Backend`.
+
+    Raises:
+        EaselError: no such device here.
+    """
+
+    def __init__(
+        self,
+        device: str = "auto",
+        dtype: str = "auto",
+        *,
+        cache: Path,
+        eight_bits: bool = False,
+        static: bool = False,
+    ) -> None:
+        self._core = ov.Core()
+        self._device = choose_device(self._core, device)
+        self._precision = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype]} if dtype != "auto" else {}
+        self._cache = cache / "openvino"
+        self._eight_bits = eight_bits
+        self._static = static or self._device.startswith("NPU")
+
+    @property
+    def name(self) -> str:
+        return device_name(self._core, self._device)
+
+    def size(self, model: Model) -> float:
+        return numbers(model) * 2  # graphs keep 16 bits
+
+    def load(self, model: Model) -> Any:
+        folder = local_folder(model, model.variant)
+        graphs = self._graphs(model, folder)
+        names = [name for name in ("unet", "transformer") if name in folder.index]
+        denoiser, vae = (_empty(folder, name) for name in (names[0], "vae"))
+        pipeline_class = getattr(diffusers, model.family.pipeline)
+        pipe = load_parts(pipeline_class, folder, torch.float32, model.variant, **{names[0]: denoiser, "vae": vae})
+        setattr(pipe, names[0], _stand_in(model)(self._network(graphs, DENOISER), denoiser.config))
+        pipe.vae = Vae(self._network(graphs, DECODER), self._network(graphs, ENCODER), vae.config)
+        return pipe
+
+    def _network(self, graphs: Path, name: str) -> Network:
+        options = {**self._precision, "CACHE_DIR": str(graphs / "compiled")}
+        return Network(self._core, graphs / f"{name}.xml", self._device, options, static=self._static)
+
+    def _graphs(self, model: Model, folder: ModelFolder) -> Path:
+        """The folder of the converted model; made whole or not at all, as several workers may need it at once."""
+        kept = self._cache / f"{model.info.id.replace('/', '--')}-{self._fingerprint(folder)}"
+        if not kept.is_dir():
+            log.info("converting for OpenVINO, once", model=model.info.id, folder=str(kept))
+            self._cache.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(dir=self._cache, prefix="converting-"))
+            try:
+                parts = [_full(folder, name, model.variant) for name in ("unet", "transformer") if name in folder.index]
+                convert(parts[0], _full(folder, "vae", model.variant), made, eight_bits=self._eight_bits)
+                if not kept.is_dir():
+                    made.rename(kept)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+        return kept
+
+    def _fingerprint(self, folder: ModelFolder) -> str:
+        facts = [GRAPHS_VERSION, ov.__version__, diffusers.__version__, torch.__version__, self._eight_bits]
+        for file in sorted(folder.path.glob("*/*")):
+            if file.suffix in (".safetensors", ".json"):
+                state = file.stat()
+                facts.append((file.name, state.st_size, state.st_mtime_ns))
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+    def release(self) -> None:
+        release(torch.device("cpu"))
+
+
+def _class_of(folder: ModelFolder, name: str) -> Any:
+    return getattr(diffusers, folder.index[name][1])
+
+
+def _full(folder: ModelFolder, name: str, variant: str | None) -> Any:
+    return _class_of(folder, name).from_pretrained(
+        folder.path / name, dtype=torch.float32, variant=variant, use_safetensors=True, local_files_only=True
+    )
+
+
+def _empty(folder: ModelFolder, name: str) -> Any:
+    """The module without its weights, for the pipeline to be built around: it reads the configuration."""
+    kind = _class_of(folder, name)
+    with torch.device("meta"):
+        return kind.from_config(kind.load_config(folder.path / name, local_files_only=True))
+
+
+def _stand_in(model: Model) -> Callable[[Network, Any], StandIn]:
+    match model.family.name:
+        case "z-image":
+            return ZImageTransformer
+        case "flux" | "stable-diffusion-3":
+            return Transformer
+        case _:
+            return UNet

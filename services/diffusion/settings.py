@@ -1,0 +1,117 @@
+"""What an operator can set of the diffusion service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once, in `__main__`."""
+
+    models: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            description="Models to offer, the first one loaded at start: ids or hub ids of the catalogue, or folders "
+            "in diffusers format.",
+            extra={
+                "env": (
+                    "EASEL_DIFFUSION_MODELS",
+                    "IMAGE_GEN_MODEL",
+                    "MODEL",
+                    "TEXT_TO_IMAGE_STABLE_DIFFUSION_MODEL_ID",
+                )
+            },
+        ),
+    ] = ("pocket",)
+    models_file: Annotated[
+        str,
+        Meta(
+            description="TOML file with models of your own, in the form of services/diffusion/catalogue.toml.",
+            extra={"env": ("EASEL_DIFFUSION_MODELS_FILE",)},
+        ),
+    ] = ""
+    engine: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|diffusers|openvino)$",
+            description="What draws: diffusers (on torch), openvino (diffusers with OpenVINO's networks), or auto for "
+            "diffusers.",
+            extra={"env": ("EASEL_DIFFUSION_ENGINE",)},
+        ),
+    ] = "auto"
+    device: Annotated[
+        str,
+        Meta(
+            description="auto (the first of cuda, xpu, mps, cpu that is there), gpu (the same without cpu), or one by "
+            "name, such as cuda:1; of OpenVINO: auto, cpu, gpu, npu, gpu.1.",
+            extra={"env": ("EASEL_DIFFUSION_DEVICE", "TEXT_TO_IMAGE_STABLE_DIFFUSION_DEVICE")},
+        ),
+    ] = "auto"
+    openvino_weights: Annotated[
+        str,
+        Meta(
+            pattern="^(float16|int8)$",
+            description="How the engine openvino keeps a converted denoiser: int8 halves its folder.",
+            extra={"env": ("EASEL_DIFFUSION_OPENVINO_WEIGHTS",)},
+        ),
+    ] = "float16"
+    openvino_static: Annotated[
+        bool,
+        Meta(
+            description="Compile the engine openvino's networks for each size that is asked: faster steps, seconds of "
+            "compiling at each new one. NPUs always do.",
+            extra={"env": ("EASEL_DIFFUSION_OPENVINO_STATIC",)},
+        ),
+    ] = False
+    cache_dir: Annotated[
+        str,
+        Meta(
+            description="Folder of converted and compiled models. Empty: `$XDG_CACHE_HOME/easel` or `~/.cache/easel`.",
+            extra={"env": ("EASEL_DIFFUSION_CACHE_DIR",)},
+        ),
+    ] = ""
+    dtype: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|float32|bfloat16|float16)$",
+            description="Number format of the weights: auto chooses by device and model. 16 bits are faster and "
+            "halve the memory; float32 draws a picture alone and among others alike to the last digit but one.",
+            extra={"env": ("EASEL_DIFFUSION_DTYPE",)},
+        ),
+    ] = "auto"
+    loaded_models: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Models to keep in memory; the one unused for longest goes first.",
+            extra={"env": ("EASEL_DIFFUSION_LOADED_MODELS",)},
+        ),
+    ] = 1
+    memory_gb: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Memory for weights in 10^9 bytes: the model unused for longest makes room, a larger one is "
+            "refused. 0: as many as fit.",
+            extra={"env": ("EASEL_DIFFUSION_MEMORY_GB",)},
+        ),
+    ] = 0.0
+    idle_unload_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Seconds without a picture after which models leave the memory; 0 for never.",
+            extra={"env": ("EASEL_DIFFUSION_IDLE_UNLOAD_S",)},
+        ),
+    ] = 0.0
+    preload: Annotated[
+        bool,
+        Meta(
+            description="Load the first model before taking jobs, rather than with the first job.",
+            extra={"env": ("EASEL_DIFFUSION_PRELOAD",)},
+        ),
+    ] = True

@@ -1,0 +1,1 @@
+"""The enhancer: better prompts from a language model, without losing what was asked."""

@@ -1,0 +1,35 @@
+"""The diffusers engine passes the engines' suite with every family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("diffusers")
+
+from services.diffusion.catalogue import Catalogue
+from services.diffusion.engines.diffusers_engine import DiffusersEngine
+from tests.conformance.image_engine import ImageEngineSuite
+from tests.support import tiny_models
+
+
+@pytest.fixture(scope="module")
+def engines() -> dict[str, DiffusersEngine]:
+    return {}
+
+
+# Euler's scheduler hands a tensor's method to NumPy 2 in the way of NumPy 1.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+@pytest.mark.usefixtures("one_torch_thread")
+class TestDiffusersEngine(ImageEngineSuite):
+    @pytest.fixture(params=tiny_models.PIPELINES)
+    def engine(
+        self, request: pytest.FixtureRequest, tiny_model: Callable[[str], Path], engines: dict[str, DiffusersEngine]
+    ) -> DiffusersEngine:
+        """One engine for each family, which all its tests share: each must leave it usable."""
+        if request.param not in engines:
+            model = Catalogue().find(str(tiny_model(request.param)))
+            engines[request.param] = DiffusersEngine([model], device="cpu")
+        return engines[request.param]

@@ -1,0 +1,66 @@
+"""A real nats-server for each test process, a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from runtime.messaging.connection import Bus, BusError
+from runtime.messaging.job_client import JobClient
+from runtime.messaging.settings import BusSettings
+from runtime.messaging.topology import declare
+from tests.support.nats_cluster import NatsCluster
+from tests.support.nats_server import NatsServer
+from tests.support.systems import start_gateway
+
+__all__ = ["start_gateway"]
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer | NatsCluster]:
+    """One server that tests share, or a cluster of three (`make test-cluster`); tests that kill some start their own."""
+    folder = tmp_path_factory.mktemp("nats")
+    server = (NatsCluster if os.environ.get("EASEL_TEST_CLUSTER") else NatsServer)(folder).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def bus_settings(nats_server: NatsServer) -> BusSettings:
+    """A fresh namespace, with short waits."""
+    return settings_for(nats_server)
+
+
+def settings_for(server: NatsServer | NatsCluster) -> BusSettings:
+    """Settings of a fresh namespace on `server`."""
+    return BusSettings(
+        url=server.url,
+        replicas=server.replicas,
+        namespace=f"t{secrets.token_hex(6)}",
+        ack_wait_s=2.0,
+        max_deliver=3,
+        image_bytes=256 << 20,
+    )
+
+
+@pytest.fixture
+async def bus(bus_settings: BusSettings) -> AsyncIterator[Bus]:
+    """A connection with the namespace's streams declared; they go when the test ends."""
+    async with Bus.connect(bus_settings, "test") as connection:
+        await declare(connection)
+        yield connection
+        subjects = connection.subjects
+        for name in [value for key, value in vars(subjects).items() if key.endswith("_stream")]:
+            try:
+                await connection.api(f"STREAM.DELETE.{name}")
+            except BusError:
+                continue
+
+
+@pytest.fixture
+def jobs(bus: Bus) -> JobClient:
+    """The asking side, as a gateway has it."""
+    return JobClient(bus, "test-gateway")

@@ -1,0 +1,117 @@
+"""Kubernetes' and compose's files say what the code and the clusters understand."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from cli.launcher.services import SERVICES
+from contracts.subjects import Subjects
+from gateway.settings import GatewaySettings
+from runtime.process.settings import known_names
+from runtime.worker.loop import HAND_BACK_S
+from services.axera_edge.settings import EdgeSettings
+from services.enhancer.settings import EnhancerSettings
+from tests.operations.manifests import KUBERNETES, base, compose, environments, kubernetes
+
+OWN_KINDS = {"ScaledObject"}
+"""Not Kubernetes' own: checked below."""
+
+
+def _id(it: dict[str, Any]) -> str:
+    return f"{it['kind']}-{it['metadata']['name']}"
+
+
+def _whole() -> list[dict[str, Any]]:
+    """The objects that are no patches."""
+    return [it for it in kubernetes() if it.get("spec", {}).get("selector") or it["kind"] != "Deployment"]
+
+
+@pytest.mark.parametrize("it", [it for it in _whole() if it["kind"] not in OWN_KINDS], ids=_id)
+def test_every_object_is_what_kubernetes_takes(it: dict[str, Any]) -> None:
+    """Strictly: a field that it does not know is a fault."""
+    kubernetes_validate.validate(it, "1.37", strict=True)
+
+
+def test_every_file_is_part_of_a_kustomization_and_every_patch_has_its_object() -> None:
+    listed = set()
+    for path in KUBERNETES.rglob("kustomization.yaml"):
+        said = yaml.safe_load(path.read_text())
+        listed |= {path.parent / name for name in said["resources"] if name.endswith(".yaml")}
+        patches = [path.parent / patch["path"] for patch in said.get("patches", ())]
+        listed |= set(patches)
+        for patch in patches:
+            it = yaml.safe_load(patch.read_text())
+            target = base(it["kind"], it["metadata"]["name"])
+            names = [container["name"] for container in target["spec"]["template"]["spec"]["containers"]]
+            assert [c["name"] for c in it["spec"]["template"]["spec"]["containers"]] == names
+    files = {path for path in KUBERNETES.rglob("*.yaml") if path.name != "kustomization.yaml"}
+    assert listed == files
+
+
+def test_every_variable_is_one_that_the_code_reads() -> None:
+    kinds = [kind for service in SERVICES for kind in service.settings()]
+    known = known_names(*kinds, EdgeSettings, EnhancerSettings)
+    assert [entry for entry in environments() if entry[1] not in known] == []
+
+
+def test_the_autoscaler_looks_at_the_pools_own_queue() -> None:
+    """A consumer that is not there would have it start all the workers that it may."""
+    trigger = base("ScaledObject", "diffusion")["spec"]["triggers"][0]
+    subjects = Subjects("easel")
+    pool = _environment("diffusion")["EASEL_WORKER_POOL"]
+    assert trigger["type"] == "nats-jetstream"
+    assert trigger["metadata"]["stream"] == subjects.jobs_stream
+    assert trigger["metadata"]["consumer"] == subjects.consumer(pool)
+    assert _environment("standby")["EASEL_WORKER_POOL"] == pool
+    assert _environment("standby")["EASEL_DIFFUSION_MODELS"] == _environment("diffusion")["EASEL_DIFFUSION_MODELS"]
+
+
+def test_pods_get_longer_to_end_than_the_process_takes() -> None:
+    worker = base("Deployment", "diffusion")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert worker > float(_environment("diffusion")["EASEL_WORKER_SOFT_STOP_S"]) + HAND_BACK_S
+    gateway = base("Deployment", "gateway")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert gateway > float(_environment("gateway")["EASEL_GATEWAY_SOFT_STOP_S"]) + 5  # and preStop
+    assert GatewaySettings().soft_stop_s == 60
+
+
+def test_as_many_copies_are_asked_for_as_there_are_servers() -> None:
+    assert base("ConfigMap", "easel-bus")["data"]["EASEL_NATS_REPLICAS"] == "3"
+    assert base("StatefulSet", "nats")["spec"]["replicas"] == 3
+
+
+def test_no_container_may_do_what_it_does_not_need() -> None:
+    """Under Kubernetes and under compose."""
+    for it in _whole():
+        for container in it.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ()):
+            allowed = container["securityContext"]
+            assert allowed["readOnlyRootFilesystem"], _id(it)
+            assert not allowed["allowPrivilegeEscalation"], _id(it)
+            assert allowed["capabilities"] == {"drop": ["ALL"]}, _id(it)
+            assert "memory" in container["resources"]["limits"], _id(it)
+    for name, service in compose()["services"].items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    published = itertools.chain.from_iterable(service.get("ports", ()) for service in compose()["services"].values())
+    assert all(port.startswith("${EASEL_PUBLISH:-127.0.0.1}:") for port in published)
+
+
+def test_every_image_runs_as_nobody_and_has_a_health_check() -> None:
+    root = Path(__file__).parents[2]
+    files = sorted(root.glob("*/Dockerfile")) + sorted(root.glob("*/*/Dockerfile"))
+    assert len(files) >= 4
+    for path in files:
+        text = path.read_text()
+        assert "\nUSER 10001:10001\n" in text, path
+        assert "\nHEALTHCHECK " in text, path
+
+
+def _environment(deployment: str) -> dict[str, str]:
+    container = base("Deployment", deployment)["spec"]["template"]["spec"]["containers"][0]
+    return {entry["name"]: entry.get("value", "") for entry in container["env"]}

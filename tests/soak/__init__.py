@@ -1,0 +1,1 @@
+"""Kill processes under load and count what was lost or drawn twice."""

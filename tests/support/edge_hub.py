@@ -1,0 +1,170 @@
+"""A nats-server as the shipped configuration makes it, with TLS and devices, and links to it that tests can cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import trustme
+from typer.testing import CliRunner
+
+from cli.__main__ import app
+from runtime.messaging.settings import BusSettings
+from tests.support.nats_server import START_S, binary, told_port
+
+SHIPPED = Path(__file__).parents[2] / "deploy/nats/hub.conf"
+
+
+class Hub:
+    """`hub.conf` in a folder of its own, on a port of its own; devices are enrolled with the command."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        """`names`: host names and addresses that its certificate is for, besides localhost."""
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+        authority = trustme.CA()
+        certificate = authority.issue_cert("localhost", "127.0.0.1", *names)
+        (folder / "tls").mkdir(parents=True)
+        self.ca = folder / "tls/ca.pem"
+        authority.cert_pem.write_to_path(str(self.ca))
+        certificate.private_key_pem.write_to_path(str(folder / "tls/server.key"))
+        certificate.cert_chain_pems[0].write_to_path(str(folder / "tls/server.pem"))
+        self.port = -1
+
+    def start(self) -> Hub:
+        """Needs a device enrolled, as the server needs its users."""
+        shipped = (
+            SHIPPED.read_text().replace('"0.0.0.0:4222"', '"0.0.0.0:-1"').replace("127.0.0.1:8222", "127.0.0.1:-1")
+        )
+        config = self.folder / "hub.conf"
+        config.write_text(shipped)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [binary(), "-c", config.name, "--ports_file_dir", "."], cwd=self.folder, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_S
+        while (port := self._told_port()) is None:
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, "nats-server did not start"
+            time.sleep(0.005)
+        self.port = port
+        config.write_text(shipped.replace("0.0.0.0:-1", f"0.0.0.0:{self.port}"))  # a reload must not move it
+        return self
+
+    def _told_port(self) -> int | None:
+        """None until the server has written both of its files."""
+        written = (self.folder / "nats.pid").exists() and (self.folder / "nats.pid").read_text()
+        return told_port(self.folder) if written else None
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def enroll(self, name: str, url: str = "tls://localhost:4222") -> Path:
+        """The folder that goes to the device."""
+        folder = self.folder / name
+        words = ["edge", "enroll", name, "--url", url, "--nats", str(self.folder), "--out", str(folder)]
+        ended = CliRunner().invoke(app, [*words, "--ca", str(self.ca)])
+        assert ended.exit_code == 0, ended.output
+        return folder
+
+    def revoke(self, name: str) -> None:
+        ended = CliRunner().invoke(app, ["edge", "revoke", name, "--nats", str(self.folder)])
+        assert ended.exit_code == 0, ended.output
+
+    def settings(self, key: Path | None = None, port: int = 0) -> BusSettings:
+        """Of our own services, or of whoever holds `key`."""
+        return BusSettings(
+            url=f"tls://localhost:{port or self.port}",
+            nkey=str(key or self.folder / "core.nk"),
+            ca=str(self.ca),
+            ack_wait_s=2.0,
+            image_bytes=256 << 20,
+            restricted=key is not None,
+        )
+
+    def device_environment(self, name: str, url: str) -> dict[str, str]:
+        """What the bundle of a device says, with its files where they are here."""
+        folder = self.folder / name
+        lines = (folder / "edge.env").read_text().splitlines()
+        given = dict(line.split("=", 1) for line in lines)
+        here = {name: value.replace("/etc/pi_axera_sd_generator", str(folder)) for name, value in given.items()}
+        return here | {"EASEL_NATS_URL": url, "EASEL_NATS_ACK_WAIT_S": "2"}
+
+
+def gateway_environment(settings: BusSettings) -> dict[str, str]:
+    """For a gateway that speaks to a hub."""
+    return {"EASEL_NATS_NKEY": settings.nkey, "EASEL_NATS_CA": settings.ca}
+
+
+@contextlib.contextmanager
+def running_hub(folder: Path, *names: str, devices: tuple[str, ...] = ("pi-07",)) -> Iterator[Hub]:
+    """A hub with devices enrolled."""
+    hub = Hub(folder, *names)
+    for name in devices:
+        hub.enroll(name)
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
+
+
+class Relay:
+    """A TCP relay on 127.0.0.1, as a context: a network that can be cut and mended, its port staying the same."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._links: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.mend()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+
+    async def mend(self) -> None:
+        """Let connections through."""
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break every connection and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for link in list(self._links):
+            link.transport.abort()
+        await asyncio.gather(*self._carrying)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
+        self._links.add(writer)
+        with contextlib.suppress(OSError):
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            self._links.add(far_writer)
+            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+            self._links.discard(far_writer)
+        self._links.discard(writer)
+        writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()

@@ -1,0 +1,28 @@
+"""A worker process with the fake engine: `python -m tests.support.fake_worker`, step time in FAKE_STEP_S."""
+
+from __future__ import annotations
+
+import os
+
+from runtime.messaging.connection import Bus
+from runtime.messaging.settings import BusSettings
+from runtime.process.logging import configure
+from runtime.process.settings import load
+from runtime.worker.images.handler import ImageHandler
+from runtime.worker.run import run_worker
+from runtime.worker.settings import WorkerSettings
+from tests.support.fake_engine import FakeEngine
+
+
+def main() -> None:
+    configure("diffusion")
+    engine = FakeEngine(step_s=float(os.environ.get("FAKE_STEP_S", "0")))
+
+    def make(bus: Bus, worker: str) -> ImageHandler:
+        return ImageHandler(engine, bus, worker)
+
+    run_worker("diffusion", make, load(WorkerSettings), load(BusSettings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Gateways for tests: processes of their own, on free ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+from runtime.messaging.settings import BusSettings
+
+
+class GatewayProcess:
+    """`python -m gateway` on a free port; `settings` are further environment variables."""
+
+    def __init__(self, bus: BusSettings, log: Path, **settings: str) -> None:
+        with socket.socket() as probe, socket.socket() as second:
+            probe.bind(("127.0.0.1", 0))
+            second.bind(("127.0.0.1", 0))
+            self.port, self.grpc_port = probe.getsockname()[1], second.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        self._environment = (
+            os.environ
+            | {
+                "EASEL_NATS_URL": bus.url,
+                "EASEL_NAMESPACE": bus.namespace,
+                "EASEL_NATS_ACK_WAIT_S": str(bus.ack_wait_s),
+                "EASEL_NATS_REPLICAS": str(bus.replicas),
+                "EASEL_NATS_MAX_DELIVER": str(bus.max_deliver),
+                "EASEL_NATS_IMAGE_BYTES": str(bus.image_bytes),
+                "EASEL_GATEWAY_PORT": str(self.port),
+                "EASEL_GATEWAY_GRPC_PORT": str(self.grpc_port),
+            }
+            | settings
+        )
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as out:
+            return subprocess.Popen([sys.executable, "-m", "gateway"], env=self._environment, stdout=out, stderr=out)
+
+    def log_text(self) -> str:
+        """What it said."""
+        return self._log.read_text()
+
+    def kill(self) -> None:
+        """-9, at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Begin again on the same port."""
+        self.process = self._start()
+
+    def terminate(self) -> int:
+        """SIGTERM and wait; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()

@@ -1,0 +1,102 @@
+"""Workers for tests: in this process, on a real bus, with an engine that the test holds in its hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+from runtime.messaging.connection import Bus
+from runtime.messaging.presence import Roster
+from runtime.messaging.settings import BusSettings
+from runtime.process.shutdown import Shutdown
+from runtime.worker.images.handler import ImageHandler
+from runtime.worker.run import Worker
+from runtime.worker.settings import WorkerSettings
+from tests.support.eventually import eventually
+from tests.support.fake_engine import FakeEngine
+
+
+@contextlib.asynccontextmanager
+async def running_worker(
+    settings: BusSettings,
+    engine: FakeEngine,
+    *,
+    name: str = "",
+    pool: str = "",
+    slots: int = 1,
+    priority: int = 0,
+    soft_stop_s: float = 20.0,
+    preload: bool = True,
+) -> AsyncIterator[Shutdown]:
+    """A worker in this event loop, live on the bus; ends softly with the block. Yields its shutdown."""
+    worker = Worker("diffusion", WorkerSettings(name=name, pool=pool, slots=slots, priority=priority), settings)
+    shutdown = Shutdown(soft_stop_s)
+
+    def make(bus: Bus, author: str) -> ImageHandler:
+        return ImageHandler(engine, bus, author, preload=preload)
+
+    task = asyncio.create_task(worker.serve(make, shutdown))
+    try:
+        await live(settings, worker.name, task)
+        yield shutdown
+    finally:
+        engine.gate.set()
+        shutdown.soft.set()
+        await asyncio.wait_for(task, 30)
+
+
+async def live(settings: BusSettings, name: str, task: asyncio.Task[None] | None = None) -> None:
+    """Return when the worker `name` is on the roster."""
+
+    async def look() -> bool:
+        if task is not None and task.done():
+            task.result()
+        return any(presence.id == name for presence in roster.workers())
+
+    async with Bus.connect(settings, "test-roster") as bus, Roster(bus) as roster:
+        await eventually(look)
+
+
+class WorkerProcess:
+    """A fake worker in a process of its own, so that it can be killed."""
+
+    def __init__(self, settings: BusSettings, name: str, *, step_s: float = 0.0, log: str = os.devnull) -> None:
+        self.name = name
+        environment = os.environ | {
+            "EASEL_NATS_URL": settings.url,
+            "EASEL_NAMESPACE": settings.namespace,
+            "EASEL_NATS_ACK_WAIT_S": str(settings.ack_wait_s),
+            "EASEL_NATS_REPLICAS": str(settings.replicas),
+            "EASEL_NATS_MAX_DELIVER": str(settings.max_deliver),
+            "EASEL_NATS_IMAGE_BYTES": str(settings.image_bytes),
+            "EASEL_WORKER_NAME": name,
+            "FAKE_STEP_S": str(step_s),
+        }
+        with Path(log).open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.fake_worker"], env=environment, stdout=out, stderr=out
+            )
+
+    def kill(self) -> None:
+        """-9, at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM and wait; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()

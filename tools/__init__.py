@@ -1,0 +1,1 @@
+"""Programs for building Easel; nothing that it runs with."""
