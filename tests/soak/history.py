@@ -59,5 +59,5 @@ async def _result_faults(http: httpx.AsyncClient, gateway: str, promise: Promise
 def _is_its_picture(promise: Promise, data: bytes) -> bool:
     size = promise.size
     request = builders.generate_image(prompt=promise.prompt, seed=promise.seed, width=size, height=size)
-    expected = FakeEngine().generate(request, lambda _done, _total: None)[0]
+    expected = FakeEngine().generate(request, lambda *_: None)[0]
     return np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(expected))
