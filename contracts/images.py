@@ -11,6 +11,9 @@ MAX_PROMPT_CHARACTERS = 32_000
 MAX_SEED = 2**32 - 1
 MAX_IMAGES = 10
 """Pictures in one request: OpenAI's limit for `n`."""
+THUMBNAIL_SIDE = 256
+"""Pixels of a thumbnail's longer side."""
+THUMBNAIL_TYPE = "image/jpeg"
 
 
 class ImageFormat(enum.StrEnum):
@@ -142,3 +145,13 @@ class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes, encoded."""
     parts: int = 1
     """Messages that the bytes are split over."""
+
+    @property
+    def has_thumbnail(self) -> bool:
+        """Whether its worker keeps a smaller one beside it; one that is as small is its own thumbnail."""
+        return max(self.width, self.height) > THUMBNAIL_SIDE
+
+    @property
+    def thumbnail_key(self) -> str:
+        """`<job>.<attempt>.<index>-small`"""
+        return f"{self.key}-small"

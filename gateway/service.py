@@ -11,7 +11,7 @@ import structlog
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.events import EventId, Finished, JobEvent, StoredEvent
-from contracts.images import ImageRef, ModelInfo
+from contracts.images import THUMBNAIL_TYPE, ImageRef, ModelInfo
 from contracts.jobs import Job, JobOutcome, JobRecord, JobState, is_job_id
 from contracts.workers import WorkerPresence
 from gateway.admission import Admission
@@ -230,11 +230,18 @@ class Service:
         Raises:
             EaselError: NOT_FOUND, for a picture no longer kept too; UNAVAILABLE.
         """
-        ref = next((ref for ref in outcome.images if ref.index == index), None)
-        if ref is None:
-            message = f"job {outcome.job.id} has {len(outcome.images)} pictures and none with index {index}"
-            raise EaselError(ErrorCode.NOT_FOUND, message)
+        ref = _ref(outcome, index)
         return Picture(ref, await self._link.backend.images.get(ref))
+
+    async def thumbnail(self, outcome: JobOutcome, index: int) -> tuple[str, bytes]:
+        """Content type and bytes of a small form of one picture: of itself, where it is small or has no other.
+
+        Raises:
+            EaselError: as `picture`.
+        """
+        ref, images = _ref(outcome, index), self._link.backend.images
+        small = await images.get_thumbnail(ref) if ref.has_thumbnail else None
+        return (ref.content_type, await images.get(ref)) if small is None else (THUMBNAIL_TYPE, small)
 
     @contextlib.asynccontextmanager
     async def follow(self, job_id: str, after: EventId | None) -> AsyncIterator[AsyncIterator[JobEvent]]:
@@ -319,6 +326,14 @@ def job_fault(outcome: JobOutcome) -> EaselError:
     if outcome.error is None:
         return EaselError(ErrorCode.INTERNAL, f"job {outcome.job.id} {outcome.state} without a reason")
     return EaselError(outcome.error.code, outcome.error.message, param=outcome.error.param)
+
+
+def _ref(outcome: JobOutcome, index: int) -> ImageRef:
+    ref = next((ref for ref in outcome.images if ref.index == index), None)
+    if ref is None:
+        message = f"job {outcome.job.id} has {len(outcome.images)} pictures and none with index {index}"
+        raise EaselError(ErrorCode.NOT_FOUND, message)
+    return ref
 
 
 def _may_see(record: JobRecord, owner: Owner) -> bool:

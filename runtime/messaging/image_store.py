@@ -35,6 +35,14 @@ class ImageStore:
         """
         await self._put(author, ref.key, data)
 
+    async def put_thumbnail(self, author: str, ref: ImageRef, data: bytes) -> None:
+        """Store the thumbnail of `ref`, which fits into one message; durable on return.
+
+        Raises:
+            EaselError: UNAVAILABLE.
+        """
+        await self._put(author, ref.thumbnail_key, data)
+
     async def put_input(self, author: str, job: Job, index: int, data: bytes) -> InputImage:
         """Store a picture that a job is to start from, before the job is submitted; durable on return.
 
@@ -73,6 +81,14 @@ class ImageStore:
             message = f"picture {ref.index} of this job is no longer kept; draw it again with seed {ref.seed}"
             raise EaselError(ErrorCode.NOT_FOUND, message)
         return data
+
+    async def get_thumbnail(self, ref: ImageRef) -> bytes | None:
+        """The thumbnail of a picture; None when there is none, or not yet: it is stored after the picture.
+
+        Raises:
+            EaselError: UNAVAILABLE when the bus is away.
+        """
+        return await self._get(ref.thumbnail_key, 1)
 
     async def get_input(self, kept: InputImage) -> bytes:
         """The bytes of a picture to start from.

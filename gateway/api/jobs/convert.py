@@ -150,6 +150,7 @@ def picture_facts(outcome: JobOutcome) -> list[schemas.PictureFacts]:
             content_type=ref.content_type,
             size=ref.size,
             url=f"/job/{outcome.job.id}/image?index={ref.index}",
+            thumbnail_url=f"/job/{outcome.job.id}/thumbnail?index={ref.index}",
         )
         for ref in outcome.images
     ]

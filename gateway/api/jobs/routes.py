@@ -148,11 +148,32 @@ async def get_image(
 ) -> Answer:
     outcome = convert.succeeded(await service.job(job_id, owner(request)))
     ref, data = await service.picture(outcome, index)
+    return _file(f"{job_id}-{index}", ref.content_type, data)
+
+
+@get(
+    "/job/{job_id:str}/thumbnail",
+    summary="One picture in a small form; 409 before the job succeeded",
+    tags=_TAGS,
+    operation_id="getJobThumbnail",
+    responses={200: ResponseSpec(bytes, description="At most 256 pixels a side", media_type="image/jpeg")},
+)
+async def get_thumbnail(
+    job_id: FromPath[str],
+    request: HttpRequest,
+    service: NamedDependency[Service],
+    index: Annotated[int, QueryParameter(ge=0, description="Which of several pictures.")] = 0,
+) -> Answer:
+    outcome = convert.succeeded(await service.job(job_id, owner(request)))
+    return _file(f"{job_id}-{index}-small", *await service.thumbnail(outcome, index))
+
+
+def _file(name: str, content_type: str, data: bytes) -> Answer:
     headers = {
-        "content-disposition": f'inline; filename="{job_id}-{index}.{_SUFFIXES.get(ref.content_type, "bin")}"',
+        "content-disposition": f'inline; filename="{name}.{_SUFFIXES.get(content_type, "bin")}"',
         "cache-control": "private, max-age=86400, immutable",
     }
-    return Response(data, media_type=ref.content_type, headers=headers)
+    return Response(data, media_type=content_type, headers=headers)
 
 
 @get(
@@ -207,6 +228,7 @@ HANDLERS = (
     cancel_job,
     get_result,
     get_image,
+    get_thumbnail,
     follow_job,
     list_jobs,
     list_workers,

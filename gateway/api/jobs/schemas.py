@@ -116,6 +116,7 @@ class PictureFacts(msgspec.Struct, kw_only=True):
     size: int
     """Bytes."""
     url: str
+    thumbnail_url: str
 
 
 class EnhancementReply(msgspec.Struct, kw_only=True):

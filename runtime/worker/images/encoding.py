@@ -7,13 +7,14 @@ import io
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from contracts.images import GenerateImage, ImageFormat
+from contracts.images import THUMBNAIL_SIDE, GenerateImage, ImageFormat
 from contracts.infotext import parameters_text
 
 _USER_COMMENT = 0x9286
 _EXIF_IFD = 0x8769
 PNG_COMPRESS_LEVEL = 4
 """zlib's level: 4 takes half the time of 6 and costs about 2 % of size on drawn pictures."""
+_THUMBNAIL_QUALITY = 80
 
 
 def encode_image(image: Image.Image, request: GenerateImage, index: int, *, metadata: bool = True) -> bytes:
@@ -30,6 +31,15 @@ def encode_image(image: Image.Image, request: GenerateImage, index: int, *, meta
             image.save(out, "JPEG", quality=max(1, request.output_compression), exif=_exif(text))
         case ImageFormat.WEBP:
             image.save(out, "WEBP", quality=request.output_compression, exif=_exif(text))
+    return out.getvalue()
+
+
+def encode_thumbnail(image: Image.Image) -> bytes:
+    """As a JPEG whose longer side is `THUMBNAIL_SIDE`; nothing is told inside."""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=_THUMBNAIL_QUALITY)
     return out.getvalue()
 
 

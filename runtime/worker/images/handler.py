@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import msgspec
+import structlog
 from PIL import Image
 
 from contracts.capability import check
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import GenerateImage, ImageRef, InputImage, ModelInfo
+from contracts.images import THUMBNAIL_SIDE, GenerateImage, ImageRef, InputImage, ModelInfo
 from contracts.jobs import Job
 from contracts.preparation import Preparation, Prepared
-from runtime.messaging.connection import Bus
+from runtime.messaging.connection import Bus, BusError
 from runtime.messaging.image_store import ImageStore, parts_of
 from runtime.messaging.preparation import OnStage
 from runtime.worker.handler import OnStep
-from runtime.worker.images.encoding import encode_image
+from runtime.worker.images.encoding import encode_image, encode_thumbnail
 from runtime.worker.images.engine import NO_INPUTS, ImageEngine, Inputs
 from runtime.worker.images.engine_thread import EngineThread
 from runtime.worker.images.idle_unload import IdleUnload
@@ -26,6 +28,8 @@ from runtime.worker.images.inputs import decode_image, decode_mask
 from runtime.worker.images.preparation import prepare_engine
 from runtime.worker.images.previews import with_previews
 from runtime.worker.metrics import LOAD
+
+log = structlog.get_logger()
 
 CLOSE_S = 5.0
 """Seconds to wait for an engine that is still busy when the worker ends."""
@@ -41,6 +45,7 @@ class Encoding(msgspec.Struct, frozen=True):
     width: int
     height: int
     data: Future[bytes]
+    thumbnail: Future[bytes] | None
 
 
 class ImageHandler:
@@ -67,6 +72,8 @@ class ImageHandler:
         self._worker = worker
         self._preload = preload
         self._metadata = metadata
+        self._later: set[asyncio.Task[None]] = set()
+        """Thumbnails on their way to the store, for which no client waits."""
         self._idle = IdleUnload(engine, self._thread, idle_unload_s)
 
     @property
@@ -126,14 +133,15 @@ class ImageHandler:
         """In the engine's thread; encoding begins from here, without waiting for the event loop to wake."""
         self._load(request.model)
         images = self._engine.generate(request, with_previews(request, on_step), inputs)
+        encode = partial(encode_image, request=request, metadata=self._metadata)
+        encoded = [self._encoders.submit(encode, image, index=index) for index, image in enumerate(images)]
         return [
-            Encoding(
-                image.width,
-                image.height,
-                self._encoders.submit(encode_image, image, request, index, metadata=self._metadata),
-            )
-            for index, image in enumerate(images)
+            Encoding(image.width, image.height, data, self._thumbnail(image))
+            for image, data in zip(images, encoded, strict=True)
         ]
+
+    def _thumbnail(self, image: Image.Image) -> Future[bytes] | None:
+        return self._encoders.submit(encode_thumbnail, image) if max(image.size) > THUMBNAIL_SIDE else None
 
     async def deliver(self, job: Job, attempt: int, computed: list[Encoding]) -> tuple[ImageRef, ...]:
         return tuple(
@@ -156,7 +164,18 @@ class ImageHandler:
             parts=parts_of(len(data)),
         )
         await self._store.put(self._worker, ref, data)
+        if encoding.thumbnail is not None:
+            keeping = asyncio.create_task(self._keep_thumbnail(ref, encoding.thumbnail))
+            self._later.add(keeping)
+            keeping.add_done_callback(self._later.discard)
         return ref
+
+    async def _keep_thumbnail(self, ref: ImageRef, data: Future[bytes]) -> None:
+        """Without one the picture itself is shown, so a failure costs bytes and no job."""
+        try:
+            await self._store.put_thumbnail(self._worker, ref, await asyncio.wrap_future(data))
+        except (EaselError, BusError) as fault:
+            log.warning("a thumbnail was not stored", key=ref.key, fault=str(fault))
 
     def _checked(self, request: GenerateImage) -> GenerateImage:
         """Refuse what the engine could not even begin: gateways check too, but they may be older, or another's."""
@@ -170,6 +189,8 @@ class ImageHandler:
 
     async def close(self) -> None:
         self._idle.stop()
+        if self._later:
+            await asyncio.wait(self._later, timeout=CLOSE_S)
         self._encoders.shutdown(wait=False)
         try:
             await asyncio.wait_for(self._thread.call(self._engine.close), CLOSE_S)
