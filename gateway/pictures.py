@@ -18,15 +18,21 @@ MAX_PIXELS = 32 << 20
 _WEBP = slice(8, 12)
 
 
+def sent_picture(text: str, param: str) -> bytes | str:
+    """The picture in a data URL or in bare base64; an address on the web as it is, for `gateway.web_pictures`.
+
+    Raises:
+        EaselError: INVALID_REQUEST.
+    """
+    return text if text[:8].lower().startswith(("http://", "https://")) else picture_from_text(text, param)
+
+
 def picture_from_text(text: str, param: str) -> bytes:
     """The picture in a data URL or in bare base64.
 
     Raises:
-        EaselError: INVALID_REQUEST, for an address on the web too: nothing is fetched for a client.
+        EaselError: INVALID_REQUEST.
     """
-    if text[:8].lower().startswith(("http://", "https://")):
-        message = f"{param} is an address, and nothing is fetched from there; send the picture as a data URL or base64"
-        raise EaselError(ErrorCode.INVALID_REQUEST, message, param=param)
     head, comma, rest = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
     if comma and not head.lower().endswith(";base64"):
         return unquote_to_bytes(rest)
@@ -36,12 +42,16 @@ def picture_from_text(text: str, param: str) -> bytes:
         raise EaselError(ErrorCode.INVALID_REQUEST, f"{param} is not base64: {fault}", param=param) from fault
 
 
-def picture_size(data: bytes, param: str) -> tuple[int, int]:
+def picture_size(data: bytes | str, param: str) -> tuple[int, int]:
     """Width and height in pixels, as seen upright.
 
     Raises:
-        EaselError: INVALID_REQUEST when it is no PNG, JPEG or WebP picture or has too many pixels.
+        EaselError: INVALID_REQUEST when it is no PNG, JPEG or WebP picture, has too many pixels, or is an address that
+            was not fetched.
     """
+    if isinstance(data, str):
+        message = f"{param} is an address, and nothing is fetched from there; send the picture as a data URL or base64"
+        raise EaselError(ErrorCode.INVALID_REQUEST, message, param=param)
     if not (data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (data[:4], data[_WEBP]) == (b"RIFF", b"WEBP")):
         raise EaselError(ErrorCode.INVALID_REQUEST, f"{param} is not a PNG, JPEG or WebP picture", param=param)
     try:

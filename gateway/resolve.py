@@ -40,9 +40,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     num_images: int | None = None
     output_format: ImageFormat | None = None
     output_compression: int | None = None
-    init_image: bytes | None = None
-    """PNG, JPEG or WebP as the client sent it; without `width` and `height` it gives the shape too."""
-    mask_image: bytes | None = None
+    init_image: bytes | str | None = None
+    """PNG, JPEG or WebP as the client sent it, or an address that it is to be fetched from; without `width` and
+    `height` it gives the shape too."""
+    mask_image: bytes | str | None = None
     mask_inverted: bool = False
     mask_blur: int | None = None
     strength: float | None = None

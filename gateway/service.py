@@ -90,6 +90,7 @@ class Service:
         Raises:
             EaselError: as `choose_model`, `resolve`, `Admission.place` and `check_same`.
         """
+        wanted = await self._submission.pictures.fetched(wanted)
         found = await self._submission.begun_before(wanted, owner, once)
         if found is not None:
             return Submitted(found, ())
@@ -263,6 +264,7 @@ class Service:
     async def _begun(self, wanted: Wanted, owner: Owner, once: Once) -> AsyncIterator[_Begun]:
         """A job that is queued now, or was before, with its events and its pictures as they come."""
         backend, submission = self._link.backend, self._submission
+        wanted = await submission.pictures.fetched(wanted)
         found = await submission.begun_before(wanted, owner, once)
         async with contextlib.AsyncExitStack() as stack:
             if found is not None:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from contracts.images import MAX_PROMPT_CHARACTERS
 from contracts.prompts import ENHANCER_TIMEOUT_S
+from gateway.allowed_hosts import AllowedHosts
 
 
 def is_loopback(host: str) -> bool:
@@ -133,6 +134,22 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_GATEWAY_MAX_UPLOAD_BYTES",)},
         ),
     ] = 32 << 20
+    image_url_hosts: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^([A-Za-z0-9*._-]+|[0-9A-Fa-f.:]+(/[0-9]{1,3})?)$")], ...],
+        Meta(
+            description="Hosts that pictures to start from are fetched from: names (`*.example.com` for those below "
+            "it), and networks, without which no private address is reached. Empty: no picture is fetched.",
+            extra={"env": ("EASEL_GATEWAY_IMAGE_URL_HOSTS",)},
+        ),
+    ] = ()
+    image_url_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds that such a picture may take to come.",
+            extra={"env": ("EASEL_GATEWAY_IMAGE_URL_TIMEOUT_S",)},
+        ),
+    ] = 10.0
     body_timeout_s: Annotated[
         float,
         Meta(
@@ -184,6 +201,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60.0
 
     def __post_init__(self) -> None:
+        try:
+            AllowedHosts(self.image_url_hosts)
+        except ValueError as fault:
+            raise ValueError(f"EASEL_GATEWAY_IMAGE_URL_HOSTS is wrong: {fault}") from fault
         if not self.keys_file and not is_loopback(self.host):
             raise ValueError(
                 f"EASEL_GATEWAY_HOST={self.host} can be reached from other machines, so API keys are needed: make one "

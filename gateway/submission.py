@@ -23,6 +23,7 @@ from gateway.once import Once, check_same, fingerprint, joinable
 from gateway.resolve import Wanted, choose_model, random_seed
 from gateway.routing import choose_pool, offered_models, route
 from gateway.settings import GatewaySettings
+from gateway.web_pictures import WebPictures
 from runtime.process import telemetry
 
 log = structlog.get_logger()
@@ -47,6 +48,7 @@ class Submission:
         self._link = link
         self._settings = settings
         self._admission = admission
+        self.pictures = WebPictures(settings.image_url_hosts, settings.max_upload_bytes, settings.image_url_timeout_s)
 
     def _workers(self) -> tuple[WorkerPresence, ...]:
         return self._link.backend.roster.workers()

@@ -8,7 +8,7 @@ from contracts.errors import EaselError, ErrorCode
 from contracts.events import Progress, Started, StoredEvent
 from gateway.api.axera import schemas
 from gateway.errors import HTTP_STATUS
-from gateway.pictures import picture_from_text
+from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn
 
@@ -47,14 +47,14 @@ def wanted(body: schemas.ModeRequest) -> Wanted:
     return drawing
 
 
-def _start(body: schemas.ModeRequest) -> bytes | None:
+def _start(body: schemas.ModeRequest) -> bytes | str | None:
     if body.mode == "txt2img":
         return None
     text = body.init_image or next(iter(body.init_images or ()), "")
     if not text:
         said = "mode img2img needs init_image: a picture in base64"
         raise EaselError(ErrorCode.INVALID_REQUEST, said, param="init_image")
-    return picture_from_text(text, "init_image")
+    return sent_picture(text, "init_image")
 
 
 def _strength(body: schemas.ModeRequest) -> float:

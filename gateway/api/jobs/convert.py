@@ -10,7 +10,7 @@ from contracts.prompts import EnhancePrompt
 from contracts.workers import WorkerPresence
 from gateway.api.jobs import schemas
 from gateway.errors import HTTP_STATUS
-from gateway.pictures import picture_from_text
+from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn, Picture
 
@@ -53,8 +53,8 @@ def wanted(body: schemas.GenerateRequest) -> Wanted:
     )
 
 
-def _picture(text: str | None, param: str) -> bytes | None:
-    return picture_from_text(text, param) if text else None
+def _picture(text: str | None, param: str) -> bytes | str | None:
+    return sent_picture(text, param) if text else None
 
 
 def generated(drawn: Drawn) -> schemas.GenerateReply:

@@ -28,7 +28,10 @@ class GenerateRequest(msgspec.Struct, kw_only=True):
     num_images: Annotated[int | None, Meta(description="Pictures, 1 to 10.")] = None
     output_format: ImageFormat | None = None
     output_compression: Annotated[int | None, Meta(description="JPEG and WebP quality, 0 to 100.")] = None
-    init_image: Annotated[str | None, Meta(description="Picture to start from: a data URL or base64.")] = None
+    init_image: Annotated[
+        str | None,
+        Meta(description="Picture to start from: a data URL, base64, or an address of a host that is allowed here."),
+    ] = None
     mask_image: Annotated[
         str | None, Meta(description="Where to paint: transparent pixels if it has any, else white ones.")
     ] = None

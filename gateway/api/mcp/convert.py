@@ -10,7 +10,7 @@ from contracts.errors import EaselError, ErrorCode
 from contracts.images import ImageFormat, ModelInfo
 from contracts.jobs import JobRecord
 from gateway.api.mcp import schemas
-from gateway.pictures import picture_from_text
+from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 
 QUALITY = 80
@@ -39,11 +39,11 @@ def wanted_edit(body: schemas.EditArguments, earlier: bytes | None) -> Wanted:
     Raises:
         EaselError: INVALID_REQUEST.
     """
-    image = picture_from_text(body.image, "image") if body.image else earlier
+    image = sent_picture(body.image, "image") if body.image else earlier
     if image is None:
         said = "there is no picture to start from: give job_id or image"
         raise EaselError(ErrorCode.INVALID_REQUEST, said, param="image")
-    mask = picture_from_text(body.mask, "mask") if body.mask else None
+    mask = sent_picture(body.mask, "mask") if body.mask else None
     return msgspec.structs.replace(wanted(body), init_image=image, mask_image=mask, strength=body.strength)
 
 

@@ -14,7 +14,7 @@ from contracts.jobs import Job
 from contracts.workers import WorkerPresence
 from gateway.api.openai import schemas
 from gateway.errors import HTTP_STATUS
-from gateway.pictures import picture_from_text
+from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn, Picture
 
@@ -76,22 +76,20 @@ def wanted_edit(body: schemas.EditsRequest, image: bytes | None, mask: bytes | N
     Raises:
         EaselError: as `wanted`; INVALID_REQUEST when there is no picture.
     """
-    if image is None and body.images:
-        image = _picture(body.images[0], "image")
-    if mask is None and body.mask is not None:
-        mask = _picture(body.mask, "mask")
-    if image is None:
+    start = _picture(body.images[0], "image") if image is None and body.images else image
+    hole = _picture(body.mask, "mask") if mask is None and body.mask is not None else mask
+    if start is None:
         raise EaselError(ErrorCode.INVALID_REQUEST, "there is no picture to change; send it as image", param="image")
-    fidelity = FIDELITY.get(body.input_fidelity or "") if mask is None else None
+    fidelity = FIDELITY.get(body.input_fidelity or "") if hole is None else None
     strength = fidelity if body.strength is None else body.strength
-    return msgspec.structs.replace(wanted(body), init_image=image, mask_image=mask, strength=strength)
+    return msgspec.structs.replace(wanted(body), init_image=start, mask_image=hole, strength=strength)
 
 
-def _picture(source: schemas.ImageSource, param: str) -> bytes:
+def _picture(source: schemas.ImageSource, param: str) -> bytes | str:
     if source.image_url is None:
         message = f"{param}: no files are kept here; send the picture as a data URL in image_url"
         raise EaselError(ErrorCode.INVALID_REQUEST, message, param=param)
-    return picture_from_text(source.image_url, param)
+    return sent_picture(source.image_url, param)
 
 
 def _check(body: schemas.ImagesRequest) -> None:

@@ -39,7 +39,9 @@ class ImagesRequest(msgspec.Struct, kw_only=True):
 class ImageSource(msgspec.Struct, kw_only=True):
     """A picture in a JSON body."""
 
-    image_url: Annotated[str | None, Meta(description="A data URL; addresses are not fetched.")] = None
+    image_url: Annotated[str | None, Meta(description="A data URL, or an address of a host that is allowed here.")] = (
+        None
+    )
     file_id: Annotated[str | None, Meta(description="Not kept here: send the picture itself.")] = None
 
 

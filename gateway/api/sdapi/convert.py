@@ -16,7 +16,7 @@ from contracts.infotext import parameters_text
 from contracts.jobs import JobOutcome, JobRecord, JobState
 from gateway.api.sdapi import schemas
 from gateway.errors import HTTP_STATUS
-from gateway.pictures import picture_from_text
+from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn
 
@@ -68,8 +68,8 @@ def wanted_edit(body: schemas.Img2ImgRequest, checkpoint: str | None) -> Wanted:
         raise EaselError(ErrorCode.NOT_FOUND, "Init image not found: send it in init_images", param="init_image")
     return msgspec.structs.replace(
         wanted(body, checkpoint),
-        init_image=picture_from_text(body.init_images[0], "init_images"),
-        mask_image=picture_from_text(body.mask, "mask") if body.mask else None,
+        init_image=sent_picture(body.init_images[0], "init_images"),
+        mask_image=sent_picture(body.mask, "mask") if body.mask else None,
         mask_inverted=bool(body.inpainting_mask_invert),
         mask_blur=body.mask_blur if body.mask else None,
         strength=STRENGTH if body.denoising_strength is None else body.denoising_strength,

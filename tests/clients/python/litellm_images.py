@@ -1,12 +1,13 @@
-"""litellm: generations, edits, faults as its own exceptions. It does not stream pictures."""
+"""litellm: generations, edits, faults as its own exceptions, cancelling. It does not stream pictures."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 
 import litellm
-from around import KEY, URL, png, refusal, size
+from around import KEY, LONG, URL, eventually, png, refusal, size, state_of
 
 place = {"api_base": f"{URL}/v1", "api_key": KEY, "max_retries": 0}
 
@@ -27,3 +28,15 @@ fault = refusal(
     lambda: litellm.image_generation(model="openai/fake", prompt="a fox", **{**place, "api_key": "wrong"}),
 )
 assert "does not exist" in str(fault)
+
+
+async def leave() -> None:
+    drawing = asyncio.create_task(
+        litellm.aimage_generation(model="openai/fake", prompt="left by litellm", steps=LONG // 2, **place)
+    )
+    await asyncio.to_thread(eventually, lambda: state_of("left by litellm") == "running")
+    drawing.cancel()
+    await asyncio.to_thread(eventually, lambda: state_of("left by litellm") == "cancelled")
+
+
+asyncio.run(leave())
