@@ -153,5 +153,5 @@ class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def thumbnail_key(self) -> str:
-        """`<job>.<attempt>.<index>-small`"""
+        """`<job>.<attempt>.<index>-small`, in the same stream."""
         return f"{self.key}-small"
