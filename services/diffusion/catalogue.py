@@ -50,6 +50,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     variant: str | None = None
     gated: bool = False
     memory_gb: float | None = None
+    native_side: int | None = None
+    """Pixels of the short side of every picture, as drawn; it is then resampled to the size asked. None: as asked."""
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -118,6 +120,7 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
         variant=entry.variant,
         gated=entry.gated,
         memory_gb=entry.memory_gb,
+        native_side=limits.native_side,
     )
 
 

@@ -29,6 +29,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     min_size: int | None = None
     max_size: int | None = None
     max_pixels: int | None = None
+    native_side: int | None = None
+    """The short side that every picture is drawn with, where a model was trained at one size only."""
     license: str | None = None
     revision: str | None = None
     schedulers: tuple[str, ...] | None = None

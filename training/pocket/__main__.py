@@ -15,6 +15,7 @@ from .denoiser import train_denoiser
 from .evaluate import evaluate
 from .export import export
 from .latents import make_latents
+from .restore import restore
 from .sprites import load_sprites
 from .text_encoder import train_text_encoder
 
@@ -30,6 +31,8 @@ def run(step: str, options: argparse.Namespace) -> None:
     if step == "sprites":
         fetch_artwork(workdir / "artwork")
         load_sprites(workdir)
+    elif step == "restore":
+        restore(workdir, options.model)
     elif step == "autoencoder":
         train_autoencoder(workdir, options.autoencoder_steps, seed, device)
     elif step == "text-encoder":
@@ -50,7 +53,7 @@ def run(step: str, options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="training.pocket", description=__doc__)
-    parser.add_argument("step", choices=("all", *_STEPS))
+    parser.add_argument("step", choices=("all", "restore", *_STEPS))
     parser.add_argument("--workdir", type=Path, required=True, help="artwork, latents and checkpoints, a few GB")
     parser.add_argument("--model", type=Path, default=_MODEL, help="the exported model folder")
     parser.add_argument("--sheet", type=Path, default=_SHEET, help="the contact sheet")

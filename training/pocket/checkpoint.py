@@ -18,12 +18,13 @@ class Checkpoint:
         self._path, self._parts, self._saved = path, parts, time.monotonic()
 
     def load(self) -> int:
-        """Restore every part and return the step reached, 0 when there is nothing to restore."""
+        """Restore every part that was saved and return the step reached, 0 when there is nothing to restore."""
         if not self._path.exists():
             return 0
         state = torch.load(self._path, weights_only=False)
         for name, part in self._parts.items():
-            part.load_state_dict(state[name])
+            if name in state:
+                part.load_state_dict(state[name])
         return state["step"]
 
     def save(self, step: int) -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from .autoencoder import LATENT_CHANNELS
 from .captions import caption
 from .checkpoint import Checkpoint, report
-from .latents import GRID, LatentPool
+from .latents import GRID, LatentPool, LatentPools
 from .scenes import Spec
 from .text_encoder import WIDTH, load_text_encoder, tokenize
 from .tokenizer import load_tokenizer
@@ -115,8 +115,8 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
-        self.pool = LatentPool(workdir, seed)
-        self.scaling_factor = self.pool.scaling_factor()
+        self.pools = LatentPools(workdir, seed)
+        self.scaling_factor = self.pools.scaling_factor()
         self.scheduler = build_scheduler()
 
     def encode(self, specs: list[Spec], rng: random.Random) -> torch.Tensor:
@@ -127,9 +127,9 @@ class Trainer:
                 input_ids=tokenize(self.tokenizer, texts).to(self.device)
             ).last_hidden_state.float()
 
-    def loss(self, rng: random.Random) -> torch.Tensor:
+    def loss(self, pool: LatentPool, rng: random.Random) -> torch.Tensor:
         count = BATCH // self.world
-        latents, specs = self.pool.draw(count, rng)
+        latents, specs = pool.draw(count, rng)
         latents = (latents.to(self.device) * self.scaling_factor).contiguous(memory_format=torch.channels_last)
         words, noise = self.encode(specs, rng), torch.randn_like(latents)
         timesteps = random_timesteps(count, self.scheduler.config.num_train_timesteps).to(self.device)
@@ -149,7 +149,8 @@ class Trainer:
         rng = random.Random(f"{self.seed}/{step}/{self.rank}")
         torch.manual_seed(rng.getrandbits(48))
         self.optimizer.param_groups[0]["lr"] = learning_rate(step, steps)
-        loss = self.loss(rng)
+        # the same frame for every process: none waits for another's larger pictures
+        loss = self.loss(self.pools.choose(random.Random(f"{self.seed}/{step}")), rng)
         self.optimizer.zero_grad()
         loss.backward()
         if self.world > 1:
@@ -184,11 +185,9 @@ def _run(rank: int, world: int, workdir: Path, steps: int, seed: int, device: st
             raise SystemExit
         losses.append(trainer.step(step, steps))
         if step % _REPORT_EVERY == _REPORT_EVERY - 1:
-            trainer.pool.refresh()
             if rank == 0:
                 rate = len(losses) * BATCH / (time.monotonic() - clock)
-                loss, pictures = sum(losses) / len(losses), len(trainer.pool)
-                report("denoiser", step + 1, steps, rate, loss=loss, pictures=pictures)
+                report("denoiser", step + 1, steps, rate, loss=sum(losses) / len(losses))
                 checkpoint.save_if_due(step + 1)
             losses, clock = [], time.monotonic()
     if rank == 0:

@@ -26,6 +26,7 @@ DEFAULTS = {
     "size_multiple": 64,
     "min_size": 128,
     "max_size": 512,
+    "native_side": SIZE,
     "steps_range": [4, 30],
 }
 _LICENCES = "Apache-2.0; drawn from Fluent Emoji (MIT) and Noto Emoji (Apache-2.0), see NOTICE"

@@ -14,6 +14,8 @@ from .objects import COLOUR_NAMES, NAMES, SHAPES
 from .sprites import render_svg
 
 SIZE = 256
+#: (width, height) of training pictures: the short side is always SIZE
+FRAMES = ((256, 256), (320, 256), (384, 256), (448, 256), (256, 320), (256, 384), (256, 448))
 PLACES = ("sky", "snow", "grass", "park", "beach", "sea", "desert", "mountains", "forest", "city", "room")
 SKIES = ("day", "sunset", "night")
 CELLS = ("centre", "left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right")
@@ -103,10 +105,10 @@ def random_spec(rng: random.Random, held_out: bool = False) -> Spec:
 
 
 def _paste(canvas: Image.Image, sprite: np.ndarray, x: float, y: float, scale: float) -> None:
-    """Paste a sprite centred on (x, y), all in fractions of the frame."""
+    """Paste a sprite centred on (x, y) in fractions of the frame; `scale` is a fraction of its short side."""
     side = round(SIZE * scale)
     ink = Image.fromarray(sprite).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    canvas.paste(ink, (round(SIZE * x - side / 2), round(SIZE * y - side / 2)), ink)
+    canvas.paste(ink, (round(canvas.width * x - side / 2), round(canvas.height * y - side / 2)), ink)
 
 
 def centres(spec: Spec) -> list[tuple[float, float]]:
@@ -129,26 +131,30 @@ def _sketch(picture: Image.Image) -> Image.Image:
     grey = np.asarray(picture.convert("L"), np.float32)
     blurred = np.asarray(
         Image.fromarray(255 - grey.astype(np.uint8))
-        .resize((SIZE // 8,) * 2, Image.Resampling.BOX)
-        .resize((SIZE,) * 2, Image.Resampling.BICUBIC),
+        .resize((picture.width // 8, picture.height // 8), Image.Resampling.BOX)
+        .resize(picture.size, Image.Resampling.BICUBIC),
         np.float32,
     )
     lines = np.clip(grey * 255.0 / (256.0 - blurred), 60, 255).astype(np.uint8)
     return Image.fromarray(lines).convert("RGB")
 
 
-def compose(spec: Spec, sprites: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Draw a spec: (256, 256, 3) uint8 RGB. ``sprites`` is (things, S, S, 4) in vocabulary order."""
+def compose(spec: Spec, sprites: np.ndarray, rng: random.Random, frame: tuple[int, int] = (SIZE, SIZE)) -> np.ndarray:
+    """Draw a spec: (height, width, 3) uint8 RGB. ``sprites`` is (things, S, S, 4) in vocabulary order.
+
+    A wider or taller frame stretches the ground; things and shapes keep their proportions.
+    """
+    width, height = frame
     middles = centres(spec)
     pair = len(spec.things) + len(spec.shapes) == 2
     scale = PAIR_SIZE if pair else SIZES[spec.size]
-    body = ground_svg(spec.place, spec.sky, spec.colour, rng)
-    body += "".join(
-        shape_svg(shape.form, shape.colour, x * SIZE, y * SIZE, scale * SIZE)
+    ground = ground_svg(spec.place, spec.sky, spec.colour, rng)
+    body = f'<g transform="scale({width / SIZE},{height / SIZE})">{ground}</g>' + "".join(
+        shape_svg(shape.form, shape.colour, x * width, y * height, scale * SIZE)
         for shape, (x, y) in zip(spec.shapes, middles, strict=False)
     )
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{SIZE}" height="{SIZE}" viewBox="0 0 256 256">{body}</svg>'
-    canvas = render_svg(svg).convert("RGB")
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    canvas = render_svg(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{body}</svg>').convert("RGB")
     for name, (x, y) in zip(spec.things, middles, strict=False):
         _paste(canvas, sprites[NAMES.index(name)], x, y, scale)
     return np.asarray(_sketch(canvas) if spec.sketch else canvas)

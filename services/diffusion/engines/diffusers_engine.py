@@ -16,6 +16,7 @@ from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import MakeBackend
 from services.diffusion.engines.loaded_model import LoadedModel
 from services.diffusion.engines.model_cache import GB, ModelCache
+from services.diffusion.engines.native_size import at_asked_size, at_native_size
 from services.diffusion.engines.pipelines import (
     call_arguments,
     check_request,
@@ -135,11 +136,12 @@ class DiffusersEngine:
 
 def _draw(loaded: LoadedModel, request: GenerateImage, on_step: OnImageStep, inputs: Inputs) -> list[Image.Image]:
     model = loaded.model
+    native, start = at_native_size(model, request, inputs)
     pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), request.scheduler)
     watch = StepWatch(pipe.scheduler)
 
     def preview() -> list[Image.Image]:
-        latents = latent_pictures(pipe, watch.predicted(), request.width, request.height)
+        latents = latent_pictures(pipe, watch.predicted(), native.width, native.height)
         return keep_unmasked(loaded.preview_decoder(latents), inputs)
 
     def step_ended(pipe: Any, step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +151,9 @@ def _draw(loaded: LoadedModel, request: GenerateImage, on_step: OnImageStep, inp
             raise _Stopped(fault) from fault
         return {}
 
-    arguments = call_arguments(pipe, model, request, inputs)
+    arguments = call_arguments(pipe, model, native, start)
     drawn = pipe(**arguments, callback_on_step_end=step_ended).images
-    return keep_unmasked(to_pictures(drawn), inputs)
+    return keep_unmasked(at_asked_size(to_pictures(drawn), request), inputs)
 
 
 class _Stopped(BaseException):
