@@ -16,6 +16,7 @@ from gateway.api.health import routes as health
 from gateway.api.jobs import routes as jobs
 from gateway.api.mcp import routes as mcp
 from gateway.api.metrics import routes as metrics
+from gateway.api.models import routes as models
 from gateway.api.openai import routes as openai
 from gateway.api.page import routes as page
 from gateway.api.pipeline import routes as pipeline
@@ -48,6 +49,7 @@ def create_app(
             *jobs.HANDLERS,
             *sdapi.HANDLERS,
             *pipeline.HANDLERS,
+            *models.HANDLERS,
             *mcp.handlers(service, settings),
             *health.HANDLERS,
             *metrics.HANDLERS,

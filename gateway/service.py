@@ -15,12 +15,12 @@ from contracts.images import THUMBNAIL_TYPE, ImageRef, ModelInfo
 from contracts.jobs import Job, JobOutcome, JobRecord, JobState, is_job_id
 from contracts.workers import WorkerPresence
 from gateway.admission import Admission
-from gateway.devices import on_device
 from gateway.lifespan import BusLink
+from gateway.loading import Loading
 from gateway.metrics import note_operation
 from gateway.once import EVERY_TIME, RETURN_S, Once
 from gateway.prompting import Prompting
-from gateway.resolve import Wanted, choose_model
+from gateway.resolve import Wanted
 from gateway.routing import offered_models
 from gateway.settings import GatewaySettings
 from gateway.submission import Owner, Submission, Submitted
@@ -29,7 +29,6 @@ from runtime.messaging.caller_store import Note
 from runtime.messaging.connection import BusError
 from runtime.messaging.image_store import OverheardImages
 from runtime.messaging.job_client import QueueDepth
-from runtime.messaging.preparation import prepare
 
 log = structlog.get_logger()
 
@@ -73,6 +72,7 @@ class Service:
         self._admission = Admission(settings.max_queue_size, self._depth)
         self._submission = Submission(link, settings, self._admission)
         self.prompting = Prompting(link, settings)
+        self.loading = Loading(link, settings)
         self._followers = Followers()
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -199,19 +199,6 @@ class Service:
             EaselError: UNAVAILABLE.
         """
         return await self._link.backend.callers.write(owner, topic, data, over=over)
-
-    async def prepare(self, device: str) -> None:
-        """Have the default model in memory on a device.
-
-        Raises:
-            EaselError: UNSUPPORTED, no worker of its own is there; as `runtime.messaging.preparation.prepare`.
-        """
-        workers = on_device(self.workers(), device)
-        offered = [model for model, _ in offered_models(workers).values()]
-        model = choose_model(None, offered, self._settings).id
-        if not any(model in worker.loaded for worker in workers):
-            able = next(worker for worker in workers if any(it.id == model for it in worker.models))
-            await prepare(self._link.backend.bus, able.id, model)
 
     async def cancel(self, job_id: str, owner: Owner) -> JobRecord:
         """End a job that has not ended; the job afterwards.

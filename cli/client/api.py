@@ -125,6 +125,25 @@ class Api:
         except httpx.TransportError as fault:
             raise StreamBrokenError(str(fault) or type(fault).__name__) from fault
 
+    @contextmanager
+    def post_stream(self, path: str, body: dict[str, Any]) -> Iterator[Iterator[bytes]]:
+        """The raw chunks of the event stream that answers `body`; one that breaks off is not asked for again.
+
+        Raises:
+            CliError: the gateway refused, or went away.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S)
+        try:
+            with self._client.stream("POST", path, json=body, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise self._refusal(answer)
+                yield answer.iter_bytes()
+        except httpx.TransportError as fault:
+            raise BrokenOffError(self.url, str(fault), refused=isinstance(fault, httpx.ConnectError)) from fault
+
     def _send(self, method: str, path: str, *, refuse: bool = True, **rest: Any) -> httpx.Response:
         import httpx
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
@@ -109,12 +110,12 @@ async def _answer(bus: Bus, message: Msg, handle: Prepare) -> None:
     async def reply(said: PreparationReply) -> None:
         await bus.publish(message.reply, codec.encode(said))
 
-    loop, stages = asyncio.get_running_loop(), asyncio.Queue[str]()
+    loop, telling = asyncio.get_running_loop(), _Telling(reply)
 
     def on_stage(words: str) -> None:
-        loop.call_soon_threadsafe(stages.put_nowait, words)
+        loop.call_soon_threadsafe(telling.note, words)
 
-    keeping_alive = asyncio.create_task(_keep_alive(stages, reply))
+    keeping_alive = asyncio.create_task(telling.keep_alive())
     try:
         done: PreparationReply = await handle(_wanted_in(message.data), on_stage)
     except codec.SchemaMismatch as fault:
@@ -127,6 +128,7 @@ async def _answer(bus: Bus, message: Msg, handle: Prepare) -> None:
         done = NotPrepared(error=JobError(code=ErrorCode.ENGINE_FAILED, message=said))
     finally:
         keeping_alive.cancel()
+    await telling.tell()
     await reply(done)
 
 
@@ -140,9 +142,30 @@ def _reply_in(data: bytes) -> PreparationReply:
     return said
 
 
-async def _keep_alive(stages: asyncio.Queue[str], reply: Callable[[Preparing], Awaitable[None]]) -> None:
-    words = "waiting for the picture being drawn"
-    while True:
-        with contextlib.suppress(TimeoutError):
-            words = await asyncio.wait_for(stages.get(), ALIVE_S)
-        await reply(Preparing(stage=words))
+class _Telling:
+    """Tells each stage as it comes, and the last one again every `ALIVE_S` seconds."""
+
+    def __init__(self, reply: Callable[[Preparing], Awaitable[None]]) -> None:
+        self._reply = reply
+        self._untold = deque(["waiting for the picture being drawn"])
+        self._news = asyncio.Event()
+        self._last = ""
+
+    def note(self, stage: str) -> None:
+        self._untold.append(stage)
+        self._news.set()
+
+    async def keep_alive(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), ALIVE_S)
+            self._news.clear()
+            if not self._untold:
+                self._untold.append(self._last)
+            await self.tell()
+
+    async def tell(self) -> None:
+        """What has not been told yet."""
+        while self._untold:
+            self._last = self._untold.popleft()
+            await self._reply(Preparing(stage=self._last))

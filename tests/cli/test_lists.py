@@ -106,3 +106,29 @@ def test_a_folder_becomes_a_model_of_ones_own(tmp_path: Path) -> None:
     assert "easel up --model mine" in ended.stderr
     again = easel("models", "add", str(pocket), "--name", "mine", "--models-file", str(tmp_path / "models.toml"))
     assert (again.exit_code, "choose another name" in again.stderr) == (4, True)
+
+
+def test_a_model_is_loaded_and_the_worker_named(gateway: StubGateway) -> None:
+    gateway.routes["POST /models/load"] = lambda r: r.events(
+        ("stage", "", {"stage": "loading sd15 on cpu"}), ("loaded", "", {"model": "sd15", "workers": ["painter"]})
+    )
+    assert easel("models", "load", "sd15", "--device", "cpu").stdout == "painter\n"
+    assert gateway.seen[-1][3] == {"model": "sd15", "worker": "", "device": "cpu", "stream": True}
+
+
+def test_a_model_that_cannot_be_loaded_says_why(gateway: StubGateway) -> None:
+    gateway.routes["POST /models/load"] = lambda r: r.events(("error", "", {"code": "x", "message": "no such weights"}))
+    ended = easel("models", "load", "sd15")
+    assert (ended.exit_code, ended.stderr) == (4, "easel: no such weights\n")
+
+
+def test_loading_that_breaks_off_is_told(gateway: StubGateway) -> None:
+    gateway.routes["POST /models/load"] = lambda r: r.events(("stage", "", {"stage": "loading"}))
+    ended = easel("models", "load", "sd15")
+    assert ended.exit_code == 3
+    assert "ended before the model was loaded" in ended.stderr
+
+
+def test_unloading_names_the_workers(gateway: StubGateway) -> None:
+    gateway.routes["POST /models/unload"] = lambda r: r.json({"model": "sd15", "workers": ["a", "b"]})
+    assert easel("models", "unload", "sd15").stdout == "a\nb\n"

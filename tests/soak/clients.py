@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Promise:
     seed: int
     size: int
     cancel_asked: bool = False
+    """Whether or not its answer arrived: the gateway may have died after it did as asked."""
     events: list[tuple[str, str]] = field(default_factory=list)
     """(id, event) as followed, across reconnects."""
 
@@ -46,7 +48,8 @@ class Client:
                 continue
             self.promises.append(promise)
             if self._random.random() < 0.15:
-                promise.cancel_asked = await self._ask_cancel(promise.job_id)
+                promise.cancel_asked = True
+                await self._ask_cancel(promise.job_id)
             if self._random.random() < 0.5:
                 await self._follow(promise)
             await self.state(promise.job_id, wait=True)
@@ -68,12 +71,9 @@ class Client:
             return None
         return Promise(answer.json()["job_id"], prompt, seed, size)
 
-    async def _ask_cancel(self, job_id: str) -> bool:
-        try:
-            answer = await self._http.delete(f"{self._gateway()}/job/{job_id}")
-        except httpx.TransportError:
-            return False
-        return answer.status_code == 200
+    async def _ask_cancel(self, job_id: str) -> None:
+        with contextlib.suppress(httpx.TransportError):
+            await self._http.delete(f"{self._gateway()}/job/{job_id}")
 
     async def _follow(self, promise: Promise) -> None:
         """Follow to the end over as many connections as it takes."""

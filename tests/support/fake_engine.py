@@ -102,3 +102,16 @@ class FakeEngine:
 def _emerging(pictures: list[Image.Image], share: float) -> list[Image.Image]:
     """The pictures as they come out of a grey."""
     return [Image.blend(Image.new("RGB", picture.size, "grey"), picture, share) for picture in pictures]
+
+
+class MovableEngine(FakeEngine):
+    """A fake that gives models back, and moves between `cpu` and `gpu`."""
+
+    def unload(self, model: str) -> None:
+        self.loaded = tuple(name for name in self.loaded if name != model)
+
+    def select_device(self, device: str) -> None:
+        if device.lower() not in ("cpu", "gpu"):
+            raise EaselError(ErrorCode.ENGINE_FAILED, f"no device {device!r} here; there are cpu, gpu")
+        self.device = f"{device.lower()} (fake)"
+        self.loaded = ()

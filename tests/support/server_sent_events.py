@@ -24,12 +24,18 @@ async def read_events(http: httpx.AsyncClient, url: str, *, last_event_id: str =
     headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
     async with http.stream("GET", url, headers=headers) as answer:
         assert answer.status_code == 200, await answer.aread()
-        fields: dict[str, str] = {}
-        async for line in answer.aiter_lines():
-            if line:
-                name, _, value = line.partition(":")
-                fields[name] = value.removeprefix(" ")
-            elif fields:
-                if fields.get("event") != "keepalive":
-                    yield Event(fields.get("id", ""), fields.get("event", ""), json.loads(fields["data"]))
-                fields = {}
+        async for event in events_in(answer):
+            yield event
+
+
+async def events_in(answer: httpx.Response) -> AsyncIterator[Event]:
+    """The same of an answer that has begun."""
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        elif fields:
+            if "data" in fields and fields.get("event") != "keepalive":
+                yield Event(fields.get("id", ""), fields.get("event", ""), json.loads(fields["data"]))
+            fields = {}

@@ -47,7 +47,7 @@ async def select_device(
     found = await _find(request, service)
     if convert.is_running(found.record):
         raise EaselError(ErrorCode.CONFLICT, convert.NOT_NOW)
-    await service.prepare(body.device)
+    await service.loading.select_device(body.device)
     await _replace(request, service, found, msgspec.structs.replace(found.slot, device=body.device))
     return json_reply(convert.prepared(body.device))
 

@@ -1,0 +1,1 @@
+"""Models into and out of workers' memory, on demand."""
