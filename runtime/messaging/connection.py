@@ -44,8 +44,8 @@ PATIENCE_S = 5.0
 """How long a question is repeated while nobody answers it."""
 
 _AWAY = (NoRespondersError, NatsTimeoutError, TimeoutError, OutboundBufferLimitError, ConnectionClosedError)
-_TRANSIENT_CODES = {10008, 10023, 10047, 10158}
-"""Temporary JetStream conditions: no leader, resources, storage, duplicate still in process."""
+_TRANSIENT_CODES = {10008, 10023, 10047, 10126, 10158}
+"""Temporary JetStream conditions: no leader, resources, storage, copies being added, duplicate still in process."""
 STORE_FAILED = 10077
 """A limit of the stream was reached; its text says which."""
 _STORE_TIMEOUT_S = 2.0
@@ -194,7 +194,7 @@ class Bus:
         data = json.dumps(body).encode() if body is not None else b""
 
         async def ask() -> dict[str, Any]:
-            answer = await self._request(f"$JS.API.{verb}", data, timeout_s=timeout_s)
+            answer = await self._request(f"$JS.API.{verb}", data, timeout_s=min(timeout_s, PATIENCE_S))
             if "error" in answer:
                 raise BusError(answer["error"].get("err_code", 0), answer["error"].get("description", ""))
             return answer

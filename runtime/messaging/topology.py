@@ -13,6 +13,10 @@ from runtime.messaging.connection import NANOSECONDS, Bus, BusError
 from runtime.messaging.job_queue import PRIORITY_GROUP
 
 _NAME_IN_USE = 10058
+_CANNOT_CHANGE = 10052
+_NO_STREAM = 10059
+_PATIENCE_S = 15.0
+"""While copies are added or taken away, a server leaves questions about a stream without an answer."""
 _DUPLICATE_WINDOW_S = 600
 MAX_EVENTS_PER_JOB = 512
 """Progress kept for late followers; older steps of a longer job are dropped."""
@@ -29,12 +33,19 @@ async def declare(bus: Bus) -> None:
         BusError: the server refuses (no JetStream, no storage).
         EaselError: UNAVAILABLE.
     """
+    passing = {bus.subjects.events_stream, bus.subjects.presence_stream}
     for config in _streams(bus):
-        await _declare_stream(bus, config)
+        await _declare_stream(bus, config, may_be_emptied=config["name"] in passing)
     await _declare_consumer(
         bus,
         bus.subjects.dead_letters_stream,
-        {"durable_name": "reaper", "ack_policy": "explicit", "ack_wait": 30 * NANOSECONDS, "max_deliver": -1},
+        {
+            "durable_name": "reaper",
+            "ack_policy": "explicit",
+            "ack_wait": 30 * NANOSECONDS,
+            "max_deliver": -1,
+            "num_replicas": bus.settings.replicas,
+        },
     )
 
 
@@ -141,16 +152,32 @@ def _streams(bus: Bus) -> list[dict[str, Any]]:
     ]
 
 
-async def _declare_stream(bus: Bus, config: dict[str, Any]) -> None:
+async def _declare_stream(bus: Bus, config: dict[str, Any], *, may_be_emptied: bool) -> None:
+    """Create or update. One copy more may need other storage: what is soon told again is then kept anew."""
     try:
-        await bus.api(f"STREAM.CREATE.{config['name']}", config)
+        await bus.api(f"STREAM.CREATE.{config['name']}", config, _PATIENCE_S)
     except BusError as fault:
         if fault.code != _NAME_IN_USE:
             raise
-        await bus.api(f"STREAM.UPDATE.{config['name']}", config)
+        try:
+            await bus.api(f"STREAM.UPDATE.{config['name']}", config, _PATIENCE_S)
+        except BusError as fault:
+            if fault.code != _CANNOT_CHANGE or not may_be_emptied:
+                raise
+            await _replace_stream(bus, config)
+
+
+async def _replace_stream(bus: Bus, config: dict[str, Any]) -> None:
+    """Also while other processes do the same: the one who comes second finds it gone, or as it should be."""
+    try:
+        await bus.api(f"STREAM.DELETE.{config['name']}")
+    except BusError as fault:
+        if fault.code != _NO_STREAM:
+            raise
+    await bus.api(f"STREAM.CREATE.{config['name']}", config, _PATIENCE_S)
 
 
 async def _declare_consumer(bus: Bus, stream: str, config: dict[str, Any]) -> None:
     name, only = config["durable_name"], config.get("filter_subject")
     verb = f"CONSUMER.CREATE.{stream}.{name}" + (f".{only}" if only else "")
-    await bus.api(verb, {"stream_name": stream, "config": {"name": name, **config}, "action": ""})
+    await bus.api(verb, {"stream_name": stream, "config": {"name": name, **config}, "action": ""}, _PATIENCE_S)

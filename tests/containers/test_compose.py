@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,7 +24,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = f"easel-test-{os.getpid()}"
-URL = "http://127.0.0.1:8000"
 START_S = 300
 
 pytestmark = [
@@ -36,11 +36,21 @@ class Compose(NamedTuple):
     """`docker compose` on this project."""
 
     command: tuple[str, ...]
+    ports: dict[str, str]
     key: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['EASEL_GATEWAY_PORT']}"
 
     def __call__(self, *words: str) -> str:
         run = subprocess.run(
-            [*self.command, "-p", PROJECT, *words], cwd=ROOT, capture_output=True, text=True, check=False
+            [*self.command, "-p", PROJECT, *words],
+            cwd=ROOT,
+            env=os.environ | self.ports,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
         return run.stdout
@@ -51,12 +61,13 @@ def compose() -> Iterator[Compose]:
     """The whole system with one worker, and a key for it; gone afterwards, volumes included."""
     plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
     assert plugin or shutil.which("docker-compose"), "there is neither 'docker compose' nor docker-compose"
-    compose = Compose(("docker", "compose") if plugin else ("docker-compose",))
+    ports = {name: str(free_port()) for name in ("EASEL_GATEWAY_PORT", "EASEL_PAGE_PORT", "EASEL_GATEWAY_GRPC_PORT")}
+    compose = Compose(("docker", "compose") if plugin else ("docker-compose",), ports)
     try:
         if os.environ["EASEL_TEST_CONTAINERS"] != "built":
             compose("build", "nats", "gateway", "diffusion")
         compose("up", "-d", "--no-build")
-        wait_until_ready()
+        wait_until_ready(compose.url)
         found = re.search(r"API key: (\S+)", compose("logs", "--no-color", "keys"))
         assert found
         yield compose._replace(key=found[1])
@@ -64,11 +75,18 @@ def compose() -> Iterator[Compose]:
         compose("down", "--volumes", "--timeout", "5")
 
 
-def wait_until_ready() -> None:
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def wait_until_ready(url: str) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            if httpx.get(f"{URL}/readyz").is_success:
+            if httpx.get(f"{url}/readyz").is_success:
                 return
         except httpx.TransportError:
             pass
@@ -77,7 +95,7 @@ def wait_until_ready() -> None:
 
 
 def test_the_openai_package_gets_a_picture(compose: Compose) -> None:
-    client = openai.OpenAI(base_url=f"{URL}/v1", api_key=compose.key)
+    client = openai.OpenAI(base_url=f"{compose.url}/v1", api_key=compose.key)
     image = client.images.generate(prompt="a red fox in the snow", extra_body={"seed": 7})
     assert image.data
     assert base64.b64decode(image.data[0].b64_json or "").startswith(b"\x89PNG")
@@ -85,14 +103,14 @@ def test_the_openai_package_gets_a_picture(compose: Compose) -> None:
 
 def test_without_the_key_nothing_is_drawn(compose: Compose) -> None:
     """The gateway listens on all of its container's addresses, so it asks for one."""
-    assert httpx.post(f"{URL}/v1/images/generations", json={"prompt": "x"}).status_code == 401
+    assert httpx.post(f"{compose.url}/v1/images/generations", json={"prompt": "x"}).status_code == 401
 
 
 async def test_three_workers_share_the_work(compose: Compose) -> None:
     """Twenty jobs at once: each of the workers is seen to draw some."""
     compose("up", "-d", "--no-build", "--no-recreate", "--scale", "diffusion=3")
     headers = {"authorization": f"Bearer {compose.key}"}
-    async with httpx.AsyncClient(base_url=URL, headers=headers, timeout=300) as http:
+    async with httpx.AsyncClient(base_url=compose.url, headers=headers, timeout=300) as http:
         deadline = time.monotonic() + START_S
         while (await http.get("/health")).json().get("workers") != 3:
             assert time.monotonic() < deadline, "three workers do not come"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.errors import EaselError
@@ -19,7 +20,7 @@ from contracts.jobs import Job, JobState
 from runtime.messaging.bus_state import BusState, read_state
 from runtime.messaging.connection import Bus
 from runtime.messaging.job_client import JobClient
-from runtime.messaging.topology import declare
+from runtime.messaging.topology import declare, declare_pool
 from tests.conftest import settings_for
 from tests.support import builders
 from tests.support.eventually import eventually
@@ -59,7 +60,7 @@ async def test_nothing_is_lost_and_nothing_twice_when_the_leader_is_killed_under
             killed_at = time.monotonic()
             await asyncio.gather(*submitting)
             after = sorted(moment for moment in accepted.values() if moment > killed_at)
-            await eventually(lambda: _all_ended(jobs, accepted), 90)
+            await eventually(lambda: _all_ended(jobs), 90)
             records = [await jobs.record(job_id) for job_id in accepted]
             assert Counter(record and record.state for record in records) == {JobState.SUCCEEDED: len(accepted)}
             info = await bus.api(f"STREAM.INFO.{bus.subjects.outcomes_stream}")
@@ -73,6 +74,35 @@ async def test_nothing_is_lost_and_nothing_twice_when_the_leader_is_killed_under
                 return state if all(stream.replicas == SIZE for stream in state.streams) else None
 
             assert await eventually(whole, 60)
+
+
+async def test_one_copy_of_everything_becomes_three_when_the_setting_says_so(cluster: NatsCluster) -> None:
+    """As processes start anew, several at once; what waits is kept, and drawn."""
+    three = settings_for(cluster)
+    async with Bus.connect(msgspec.structs.replace(three, replicas=1), "before") as bus:
+        await declare(bus)
+        await declare_pool(bus, "fake")
+        waiting = [builders.job() for _ in range(3)]
+        for job in waiting:
+            await JobClient(bus, "before").submit(job)
+    async with (
+        asyncio.timeout(90),
+        running_worker(three, FakeEngine(), name="a"),
+        running_worker(three, FakeEngine(), name="b"),
+        Bus.connect(three, "after") as bus,
+    ):
+        jobs = JobClient(bus, "after")
+        await eventually(lambda: _all_ended(jobs), 60)
+        records = [await jobs.record(job.id) for job in waiting]
+        assert {record and record.state for record in records} == {JobState.SUCCEEDED}
+
+        async def copies() -> bool:
+            state = await read_state(bus)
+            pool = await bus.api(f"CONSUMER.INFO.{bus.subjects.jobs_stream}.{bus.subjects.consumer('fake')}")
+            others = pool["cluster"].get("replicas", ())
+            return all(stream.replicas == SIZE for stream in state.streams) and len(others) == SIZE - 1
+
+        assert await eventually(copies, 60)
 
 
 async def _submit(jobs: JobClient, accepted: dict[str, float]) -> None:
@@ -95,6 +125,6 @@ def _so_many(accepted: dict[str, float], count: int):
     return look
 
 
-async def _all_ended(jobs: JobClient, accepted: dict[str, float]) -> bool:
+async def _all_ended(jobs: JobClient) -> bool:
     depth = await jobs.depth("fake")
     return depth.waiting == depth.running == 0
