@@ -22,6 +22,10 @@ import httpx
 import openai
 import pytest
 
+from tests.support.edge_models import small_model
+
+__all__ = ["small_model"]
+
 ROOT = Path(__file__).parents[2]
 PROJECT = f"easel-test-{os.getpid()}"
 START_S = 300
@@ -65,14 +69,14 @@ def compose() -> Iterator[Compose]:
     compose = Compose(("docker", "compose") if plugin else ("docker-compose",), ports)
     try:
         if os.environ["EASEL_TEST_CONTAINERS"] != "built":
-            compose("build", "nats", "gateway", "diffusion")
+            compose("build", "nats", "gateway", "diffusion", "enhancer", "edge")
         compose("up", "-d", "--no-build")
         wait_until_ready(compose.url)
         found = re.search(r"API key: (\S+)", compose("logs", "--no-color", "keys"))
         assert found
         yield compose._replace(key=found[1])
     finally:
-        compose("down", "--volumes", "--timeout", "5")
+        compose("--profile", "enhancer", "--profile", "edge", "down", "--volumes", "--timeout", "5")
 
 
 def free_port() -> int:
@@ -125,6 +129,35 @@ async def test_three_workers_share_the_work(compose: Compose) -> None:
             assert record["status"] == "succeeded"
             workers.add(record["worker"])
     assert len(workers) == 3
+
+
+def test_the_edges_graphs_draw_without_a_card(compose: Compose, small_model: Path) -> None:
+    """From its volume, on ONNX Runtime."""
+    folder = "/opt/pi_axera_sd_generator/models"
+    volume = ["-v", f"{PROJECT}_edge-models:{folder}"]
+    packed = subprocess.run(["tar", "-C", str(small_model), "-c", "."], capture_output=True, check=True).stdout
+    unpack = ["docker", "run", "--rm", "-i", *volume, "easel-edge", "tar", "-x", "-C", folder]
+    subprocess.run(unpack, input=packed, check=True)
+    compose("--profile", "edge", "up", "-d", "--no-build", "--no-recreate", "edge")
+    client = openai.OpenAI(base_url=f"{compose.url}/v1", api_key=compose.key)
+    deadline = time.monotonic() + START_S
+    while "sd15-lcm" not in [model.id for model in client.models.list()]:
+        assert time.monotonic() < deadline, compose("logs", "--no-color", "edge")
+        time.sleep(0.2)
+    image = client.images.generate(model="sd15-lcm", prompt="a red fox in the snow")
+    assert image.data
+    assert base64.b64decode(image.data[0].b64_json or "").startswith(b"\x89PNG")
+
+
+def test_the_enhancer_waits_for_a_server_and_offers_itself(compose: Compose) -> None:
+    compose("--profile", "enhancer", "up", "-d", "--no-build", "--no-recreate", "enhancer")
+    container = compose("--profile", "enhancer", "ps", "-q", "enhancer").split()[0]
+    command = ["docker", "inspect", "--format", "{{.State.Health.Status}} {{.RestartCount}}", container]
+    deadline = time.monotonic() + START_S
+    while (found := subprocess.run(command, capture_output=True, text=True, check=True).stdout) != "healthy 0\n":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+    assert '"event": "ready"' in compose("--profile", "enhancer", "logs", "--no-color", "enhancer")
 
 
 @pytest.mark.parametrize("service", ["nats", "gateway", "diffusion"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ from tests.operations.manifests import KUBERNETES, base, compose, environments, 
 
 OWN_KINDS = {"ScaledObject"}
 """Not Kubernetes' own: checked below."""
+
+
+RENDER = next(
+    ([*words] for words in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(words[0])), None
+)
 
 
 def _id(it: dict[str, Any]) -> str:
@@ -60,12 +67,38 @@ def test_every_variable_is_one_that_the_code_reads() -> None:
     assert [entry for entry in environments() if entry[1] not in known] == []
 
 
+@pytest.mark.parametrize("overlay", sorted(path.name for path in (KUBERNETES / "overlays").iterdir()))
+@pytest.mark.skipif(not RENDER, reason="neither kustomize nor kubectl is installed")
+def test_every_overlay_renders_to_objects_that_kubernetes_takes(overlay: str) -> None:
+    """Merged by Kustomize itself; the overlay of an accelerator asks for one."""
+    assert RENDER
+    run = subprocess.run([*RENDER, str(KUBERNETES / "overlays" / overlay)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    objects = {_id(it): it for it in yaml.safe_load_all(run.stdout)}
+    for it in objects.values():
+        if it["kind"] not in OWN_KINDS:
+            kubernetes_validate.validate(it, "1.37", strict=True)
+        assert it["kind"] == "Namespace" or it["metadata"]["namespace"] == "easel"
+    container = objects["Deployment-diffusion"]["spec"]["template"]["spec"]["containers"][0]
+    accelerators = set(container["resources"]["limits"]) - {"memory"}
+    assert bool(accelerators) == (overlay != "cpu")
+    assert "EASEL_WORKER_POOL" in [entry["name"] for entry in container["env"]]
+
+
 def test_the_autoscaler_looks_at_the_pools_own_queue() -> None:
     """A consumer that is not there would have it start all the workers that it may."""
     trigger = base("ScaledObject", "diffusion")["spec"]["triggers"][0]
     subjects = Subjects("easel")
     pool = _environment("diffusion")["EASEL_WORKER_POOL"]
     assert trigger["type"] == "nats-jetstream"
+    assert set(trigger["metadata"]) == {
+        "natsServerMonitoringEndpoint",
+        "account",
+        "stream",
+        "consumer",
+        "lagThreshold",
+        "activationLagThreshold",
+    }
     assert trigger["metadata"]["stream"] == subjects.jobs_stream
     assert trigger["metadata"]["consumer"] == subjects.consumer(pool)
     assert _environment("standby")["EASEL_WORKER_POOL"] == pool
@@ -98,6 +131,7 @@ def test_no_container_may_do_what_it_does_not_need() -> None:
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
     published = itertools.chain.from_iterable(service.get("ports", ()) for service in compose()["services"].values())
     assert all(port.startswith("${EASEL_PUBLISH:-127.0.0.1}:") for port in published)
 
