@@ -11,6 +11,7 @@ from contracts.errors import EaselError, ErrorCode
 from contracts.events import Finished, JobEvent, Progress
 from contracts.images import ModelInfo, PreviewImage
 from contracts.jobs import JobOutcome
+from contracts.prompts import EnhancedPrompt
 from gateway.errors import HTTP_STATUS
 from gateway.resolve import Wanted
 from gateway.rpc import text2image_pb2 as pb
@@ -62,6 +63,8 @@ def wanted(request: pb.ImageRequest, model: ModelInfo) -> Wanted:
         init_image=request.init_image or None,
         mask_image=request.mask_image or None,
         strength=request.strength if request.HasField("strength") else None,
+        enhance=request.use_enhancer,
+        style=request.style or None,
     )
 
 
@@ -91,6 +94,23 @@ def response(outcome: JobOutcome, picture: Picture) -> pb.ImageResponse:
         model=request.model,
         job_id=outcome.job.id,
         generation_time=facts["generation_time"],
+        metadata_json=msgspec.json.encode({"status_code": 200, **facts}).decode(),
+    )
+
+
+def enhanced(prompt: str, answer: EnhancedPrompt) -> pb.EnhanceResponse:
+    """The answer for a prompt that was written out."""
+    facts: dict[str, Any] = {
+        "prompt": prompt,
+        "enhanced_prompt": answer.prompt,
+        "source": answer.source,
+        "language_model": answer.language_model,
+    }
+    return pb.EnhanceResponse(
+        status_code=200,
+        enhanced_prompt=answer.prompt,
+        source=answer.source,
+        language_model=answer.language_model,
         metadata_json=msgspec.json.encode({"status_code": 200, **facts}).decode(),
     )
 

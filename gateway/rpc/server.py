@@ -91,6 +91,14 @@ class Text2ImageService(Text2ImageServiceServicer):
             return pb.JobStatus(job_id=record.job.id, state=record.state)
         raise AssertionError
 
+    async def EnhancePrompt(self, request: pb.EnhanceRequest, context: Context) -> pb.EnhanceResponse:  # noqa: N802
+        """A better prompt; a cancelled call, or one past its deadline, waits for it no longer."""
+        async with _told(context):
+            self._owner(context, Scope.ENHANCE)
+            answer = await self._service.prompting.enhance(request.prompt, request.model or None, request.style or None)
+            return convert.enhanced(request.prompt, answer)
+        raise AssertionError
+
     async def GetStatus(self, _request: pb.StatusRequest, context: Context) -> pb.StatusResponse:  # noqa: N802
         """Models, workers and queue."""
         async with _told(context):

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ImageRequest(_message.Message):
-    __slots__ = ("prompt", "height", "width", "guidance_scale", "num_inference_steps", "negative_prompt", "seed", "model", "num_previews", "init_image", "mask_image", "strength")
+    __slots__ = ("prompt", "height", "width", "guidance_scale", "num_inference_steps", "negative_prompt", "seed", "model", "num_previews", "init_image", "mask_image", "strength", "use_enhancer", "style")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,8 @@ class ImageRequest(_message.Message):
     INIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     MASK_IMAGE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    USE_ENHANCER_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     height: int
     width: int
@@ -32,7 +34,9 @@ class ImageRequest(_message.Message):
     init_image: bytes
     mask_image: bytes
     strength: float
-    def __init__(self, prompt: _Optional[str] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., num_inference_steps: _Optional[int] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., num_previews: _Optional[int] = ..., init_image: _Optional[bytes] = ..., mask_image: _Optional[bytes] = ..., strength: _Optional[float] = ...) -> None: ...
+    use_enhancer: bool
+    style: str
+    def __init__(self, prompt: _Optional[str] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., num_inference_steps: _Optional[int] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., num_previews: _Optional[int] = ..., init_image: _Optional[bytes] = ..., mask_image: _Optional[bytes] = ..., strength: _Optional[float] = ..., use_enhancer: _Optional[bool] = ..., style: _Optional[str] = ...) -> None: ...
 
 class ImageResponse(_message.Message):
     __slots__ = ("status_code", "message", "image", "content_type", "width", "height", "seed", "model", "job_id", "generation_time", "metadata_json")
@@ -111,6 +115,30 @@ class JobStatus(_message.Message):
     job_id: str
     state: str
     def __init__(self, job_id: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...
+
+class EnhanceRequest(_message.Message):
+    __slots__ = ("prompt", "model", "style")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    model: str
+    style: str
+    def __init__(self, prompt: _Optional[str] = ..., model: _Optional[str] = ..., style: _Optional[str] = ...) -> None: ...
+
+class EnhanceResponse(_message.Message):
+    __slots__ = ("status_code", "enhanced_prompt", "source", "language_model", "metadata_json")
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    ENHANCED_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    status_code: int
+    enhanced_prompt: str
+    source: str
+    language_model: str
+    metadata_json: str
+    def __init__(self, status_code: _Optional[int] = ..., enhanced_prompt: _Optional[str] = ..., source: _Optional[str] = ..., language_model: _Optional[str] = ..., metadata_json: _Optional[str] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ()

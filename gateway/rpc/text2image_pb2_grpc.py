@@ -49,6 +49,11 @@ class Text2ImageServiceStub:
                 request_serializer=gateway_dot_rpc_dot_text2image__pb2.JobRequest.SerializeToString,
                 response_deserializer=gateway_dot_rpc_dot_text2image__pb2.JobStatus.FromString,
                 _registered_method=True)
+        self.EnhancePrompt = channel.unary_unary(
+                '/text2image.Text2ImageService/EnhancePrompt',
+                request_serializer=gateway_dot_rpc_dot_text2image__pb2.EnhanceRequest.SerializeToString,
+                response_deserializer=gateway_dot_rpc_dot_text2image__pb2.EnhanceResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/text2image.Text2ImageService/GetStatus',
                 request_serializer=gateway_dot_rpc_dot_text2image__pb2.StatusRequest.SerializeToString,
@@ -80,6 +85,13 @@ class Text2ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnhancePrompt(self, request, context):
+        """Write a prompt out in more detail, and draw nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """What the service can do now, and how busy it is.
         """
@@ -104,6 +116,11 @@ def add_Text2ImageServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=gateway_dot_rpc_dot_text2image__pb2.JobRequest.FromString,
                     response_serializer=gateway_dot_rpc_dot_text2image__pb2.JobStatus.SerializeToString,
+            ),
+            'EnhancePrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnhancePrompt,
+                    request_deserializer=gateway_dot_rpc_dot_text2image__pb2.EnhanceRequest.FromString,
+                    response_serializer=gateway_dot_rpc_dot_text2image__pb2.EnhanceResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -192,6 +209,33 @@ class Text2ImageService:
             '/text2image.Text2ImageService/CancelJob',
             gateway_dot_rpc_dot_text2image__pb2.JobRequest.SerializeToString,
             gateway_dot_rpc_dot_text2image__pb2.JobStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnhancePrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/text2image.Text2ImageService/EnhancePrompt',
+            gateway_dot_rpc_dot_text2image__pb2.EnhanceRequest.SerializeToString,
+            gateway_dot_rpc_dot_text2image__pb2.EnhanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,7 +31,7 @@ async def test_an_example_draws_its_picture(
             str(example),
             "a red fox in the snow",
             str(picture),
-            env=os.environ | {"EASEL_URL": gateway.url},
+            env=os.environ | {"EASEL_URL": gateway.url, "EASEL_GRPC": f"127.0.0.1:{gateway.grpc_port}"},
         )
         assert await process.wait() == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

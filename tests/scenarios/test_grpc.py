@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 import io
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,14 +19,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from PIL import Image
 
+from contracts.errors import ErrorCode
 from gateway.keys import create_key
+from gateway.rpc import convert
 from gateway.rpc import text2image_pb2 as pb
 from gateway.rpc.text2image_pb2_grpc import Text2ImageServiceStub
 from runtime.messaging.settings import BusSettings
+from tests.support.chat_server import ChatServer, as_prompt
+from tests.support.enhancers import running_enhancer
 from tests.support.fake_engine import FakeEngine
 from tests.support.gateways import GatewayProcess
 from tests.support.systems import StartGateway, offering
 from tests.support.workers import running_worker
+
+BETTER = "a boat on a lake, soft morning light"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "grpc_stream.py"
 
 
 @contextlib.asynccontextmanager
@@ -154,6 +164,111 @@ async def test_a_stream_that_its_client_leaves_stops_its_job_and_a_job_can_be_ca
                         status = await stub.CancelJob(pb.JobRequest(job_id=event.accepted.job_id))
     assert status.state == "cancelled"
     assert caught.value.code() is grpc.StatusCode.CANCELLED
+
+
+@contextlib.asynccontextmanager
+async def watching(gateway: GatewayProcess, file: Path, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A client in another process, which has seen a step."""
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(EXAMPLE), "a fox", str(file), *more),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"EASEL_GRPC": f"127.0.0.1:{gateway.grpc_port}"},
+    )
+    try:
+        assert client.stdout is not None
+        async with asyncio.timeout(30):
+            assert (await client.stdout.readline()).startswith(b"step 1 of 50")
+        yield client
+    finally:
+        if client.returncode is None:
+            client.kill()
+            await client.wait()
+
+
+async def test_a_client_in_another_process_streams(
+    start_gateway: StartGateway, bus_settings: BusSettings, tmp_path: Path
+) -> None:
+    """Every step, and the picture."""
+    async with start_gateway() as gateway, running_worker(bus_settings, FakeEngine()):
+        await offering(gateway)
+        async with watching(gateway, tmp_path / "fox.png") as client:
+            said, _ = await asyncio.wait_for(client.communicate(), 30)
+    assert said.decode().splitlines() == [
+        *(f"step {step} of 50" for step in range(2, 51)),
+        str(tmp_path / "fox.png"),
+    ]
+    assert (tmp_path / "fox.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("ending", "said"), [("interrupt", b"cancelled"), ("deadline", b"DEADLINE"), ("kill", b"")])
+async def test_a_client_in_another_process_that_ends_early_stops_its_job(
+    start_gateway: StartGateway, bus_settings: BusSettings, tmp_path: Path, ending: str, said: bytes
+) -> None:
+    """By Ctrl-C, by the deadline that it set, or killed."""
+    deadline = ("5",) if ending == "deadline" else ()
+    async with start_gateway() as gateway, running_worker(bus_settings, FakeEngine(step_s=0.5)):
+        await offering(gateway)
+        async with watching(gateway, tmp_path / "fox.png", *deadline) as client:
+            if ending != "deadline":
+                client.send_signal(signal.SIGINT if ending == "interrupt" else signal.SIGKILL)
+            _, errors = await asyncio.wait_for(client.communicate(), 30)
+            await until_newest_is(gateway, "cancelled")
+    assert said in errors
+    assert client.returncode != 0
+    assert not (tmp_path / "fox.png").exists()
+
+
+async def test_a_prompt_is_written_out_and_nothing_is_drawn(
+    start_gateway: StartGateway, bus_settings: BusSettings
+) -> None:
+    """With the facts as JSON; a prompt that HTTP would refuse is refused here too."""
+    engine = FakeEngine()
+    with ChatServer(as_prompt(BETTER)) as server:
+        async with start_gateway() as gateway, running_worker(bus_settings, engine), calling(gateway) as stub:
+            await offering(gateway)
+            with pytest.raises(grpc.aio.AioRpcError) as alone:
+                await stub.EnhancePrompt(pb.EnhanceRequest(prompt="a boat on a lake"))
+            async with running_enhancer(bus_settings, server):
+                better = await stub.EnhancePrompt(pb.EnhanceRequest(prompt="a boat on a lake"))
+                with pytest.raises(grpc.aio.AioRpcError) as empty:
+                    await stub.EnhancePrompt(pb.EnhanceRequest(prompt=" "))
+    assert (better.status_code, better.enhanced_prompt, better.source) == (200, BETTER, "model")
+    assert json.loads(better.metadata_json)["prompt"] == "a boat on a lake"
+    assert engine.drawn == []
+    assert alone.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert empty.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_better_prompt_waits_no_longer_than_the_calls_deadline(
+    start_gateway: StartGateway, bus_settings: BusSettings
+) -> None:
+    """However slow the language model is."""
+    with ChatServer(as_prompt(BETTER)) as server:
+        server.gate.clear()
+        async with start_gateway() as gateway, running_enhancer(bus_settings, server), calling(gateway) as stub:
+            with pytest.raises(grpc.aio.AioRpcError) as late:
+                await stub.EnhancePrompt(pb.EnhanceRequest(prompt="a boat on a lake"), timeout=2)
+            server.gate.set()
+    assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_the_better_prompt_is_drawn_where_the_call_asks_for_it(
+    start_gateway: StartGateway, bus_settings: BusSettings
+) -> None:
+    """The answer names what was drawn."""
+    with ChatServer(as_prompt(BETTER)) as server:
+        async with start_gateway() as gateway, running_worker(bus_settings, FakeEngine()):
+            await offering(gateway)
+            async with running_enhancer(bus_settings, server), calling(gateway) as stub:
+                request = pb.ImageRequest(prompt="a boat on a lake", use_enhancer=True)
+                drawn = await stub.GenerateImage(request)
+    assert json.loads(drawn.metadata_json)["prompt"] == BETTER
+
+
+def test_every_failure_has_a_status_here() -> None:
+    """A code that is added has to be mapped."""
+    assert set(convert.GRPC_STATUS) == set(ErrorCode)
 
 
 async def test_what_cannot_be_done_is_said_with_a_status_and_as_json(
