@@ -13,7 +13,7 @@ import { openViewer } from "./viewer.js";
 const KEPT_TURNS = 60;
 const NO_PICTURE = "That does not ask for a picture, so there is nothing to draw. Say what it should show, for example “draw a red fox in the snow”.";
 
-/** `{ said }` by the user, `{ answer }` in words, or `{ job, prompt }`; of this tab. */
+/** `{ said }` by the user, `{ answer }` in words, `{ ask, prompt }` for a yes, or `{ job, prompt }`; of this tab. */
 let turns = recallForSession("turns") ?? [];
 let conversation = recallForSession("conversation");
 /** Tiles of the jobs in the conversation, by job. */
@@ -39,20 +39,25 @@ export function startChat() {
 export async function send() {
   const message = parts.field.value.trim();
   if (!message || parts.button.disabled) return;
-  parts.button.disabled = true;
   const said = { said: message };
   add(said);
   parts.field.value = "";
+  const fault = await exchange(conversation ? { message, conversation_id: conversation } : { message });
+  if (!fault) return;
+  parts.field.value = message;
+  remove(said);
+  showLast(faultBox(fault));
+}
+
+/** Tell the gateway something and show what it answers; what went wrong, or null. */
+async function exchange(body) {
+  parts.button.disabled = true;
+  showLast(h("div.turn.theirs.thinking", { role: "status", "aria-label": "Reading" }, h("i"), h("i"), h("i")));
   try {
-    const body = conversation ? { message, conversation_id: conversation } : { message };
     hear(await json("/v1/chat/images", { method: "POST", body }));
+    return null;
   } catch (fault) {
-    parts.field.value = message;
-    turns = turns.filter((turn) => turn !== said);
-    rememberForSession("turns", turns);
-    render();
-    parts.list.append(faultBox(fault));
-    parts.list.lastElementChild.scrollIntoView({ block: "nearest" });
+    return fault;
   } finally {
     parts.button.disabled = false;
     parts.field.focus();
@@ -62,18 +67,31 @@ export async function send() {
 function hear(answer) {
   conversation = answer.conversation_id ?? conversation;
   rememberForSession("conversation", conversation);
-  if (!answer.job_id) {
-    add({ answer: answer.message || NO_PICTURE });
-    return;
+  if (answer.job_id) {
+    accepted(answer.job_id, { prompt: answer.prompt, ...answer.params });
+    add({ job: answer.job_id, prompt: answer.prompt });
+  } else if (answer.needs_confirmation) {
+    add({ ask: answer.actions.find((action) => action.name === "confirm").body, prompt: answer.prompt });
+  } else {
+    add({ answer: NO_PICTURE });
   }
-  accepted(answer.job_id, { prompt: answer.prompt, ...answer.params });
-  add({ job: answer.job_id, prompt: answer.prompt });
 }
 
 function add(turn) {
   turns = [...turns, turn].slice(-KEPT_TURNS);
   rememberForSession("turns", turns);
   render();
+}
+
+function remove(turn) {
+  turns = turns.filter((one) => one !== turn);
+  rememberForSession("turns", turns);
+  render();
+}
+
+function showLast(element) {
+  parts.list.append(element);
+  parts.list.scrollTop = parts.list.scrollHeight;
 }
 
 function render() {
@@ -86,10 +104,23 @@ function render() {
 function turnElement(turn) {
   if (turn.said) return h("div.turn.mine", {}, turn.said);
   if (turn.answer) return h("div.turn.theirs", {}, turn.answer);
+  if (turn.ask) return question(turn);
   const job = store.jobs.get(turn.job);
   const element = h("div.turn.theirs.drawn", { "data-turn": turn.job });
   fill(element, job, turn.prompt);
   return element;
+}
+
+/** The message may ask for a picture: the user knows. */
+function question(turn) {
+  const draw = async () => {
+    const fault = await exchange(turn.ask);
+    if (!fault) return remove(turn);
+    render();
+    return showLast(faultBox(fault));
+  };
+  return h("div.turn.theirs", {}, h("p", {}, `Shall I draw “${turn.prompt}”?`), h("div.actions", {},
+    labelledButton("check", "Draw it", draw), labelledButton("close", "No", () => remove(turn))));
 }
 
 function update(job) {

@@ -5,6 +5,9 @@ import { byId, h, iconButton, labelledButton } from "./dom.js";
 import { factsOf, factsList } from "./facts.js";
 import { hide, show } from "./pictures.js";
 
+/** All pictures of a job: they differ by their seeds. */
+export const seedsOf = (job) => job.pictures.map((picture) => [job, picture.index]);
+
 /** Compare `[job, index]` pairs. */
 export function openCompare(pictures) {
   const dialog = byId("compare");

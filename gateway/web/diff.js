@@ -1,9 +1,12 @@
 /** What changed between two texts, word by word. */
 
+/** Words, spaces and marks, so that a comma behind a word does not make it another one. */
+const PIECE = /[\p{L}\p{M}\p{N}_]+|\s+|[^\p{L}\p{M}\p{N}_\s]/gu;
+
 /** `[kind, text]` pieces in order; kind is "same", "added" or "removed". */
 export function differences(before, after) {
-  const a = before.match(/\s+|[^\s]+/g) ?? [];
-  const b = after.match(/\s+|[^\s]+/g) ?? [];
+  const a = before.match(PIECE) ?? [];
+  const b = after.match(PIECE) ?? [];
   const lengths = commonLengths(a, b);
   const pieces = [];
   let i = 0;

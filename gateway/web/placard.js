@@ -1,10 +1,14 @@
 /** What hangs beside the newest picture: its words, how far it is, and what to do with it. */
 
 import { cancel, download, retry } from "./actions.js";
+import { openCompare, seedsOf } from "./compare.js";
 import { h, labelledButton } from "./dom.js";
+import { openEditor } from "./editor.js";
 import { duration } from "./format.js";
-import { hasEnded } from "./store.js";
+import { hasEnded, store } from "./store.js";
 import { progressWords } from "./tile.js";
+
+const OUTLINED = "button.quiet.outlined";
 
 export class Placard {
   #face = "";
@@ -26,7 +30,7 @@ export class Placard {
     this.#face = face;
     const done = job.state === "succeeded";
     this.standing = h("p.standing", {}, done ? facts(job) : "");
-    const buttons = done ? doneButtons(job) : [labelledButton("close", "Cancel", () => cancel(job), "button.quiet.outlined")];
+    const buttons = done ? doneButtons(job) : [labelledButton("close", "Cancel", () => cancel(job), OUTLINED)];
     this.element.replaceChildren(h("p.words", {}, job.prompt), this.standing, h("div.buttons", {}, buttons));
   }
 }
@@ -38,8 +42,13 @@ function facts(job) {
 }
 
 function doneButtons(job) {
+  const [picture, ...others] = job.pictures;
+  const one = others.length === 0;
+  const editable = one && store.models().get(job.model)?.img2img;
   return [
-    job.pictures.length === 1 && labelledButton("download", "Download", () => download(job, job.pictures[0]), "button.quiet.outlined"),
-    labelledButton("retry", "Retry", () => retry(job), "button.quiet.outlined"),
+    one && labelledButton("download", "Download", () => download(job, picture), OUTLINED),
+    labelledButton("retry", "Retry", () => retry(job), OUTLINED),
+    editable && labelledButton("edit", "Edit", () => openEditor(job, picture), OUTLINED),
+    !one && labelledButton("compare", "Compare seeds", () => openCompare(seedsOf(job)), OUTLINED),
   ];
 }

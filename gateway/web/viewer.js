@@ -3,7 +3,7 @@
 import { copy, download, linkTo, retry } from "./actions.js";
 import { byId, h, iconButton, labelledButton } from "./dom.js";
 import { openEditor } from "./editor.js";
-import { openCompare } from "./compare.js";
+import { openCompare, seedsOf } from "./compare.js";
 import { factsList, factsOf } from "./facts.js";
 import { hide, show } from "./pictures.js";
 import { store } from "./store.js";
@@ -97,6 +97,6 @@ function buttons(job, picture, close) {
     labelledButton("copy", "Copy prompt", () => copy(job.prompt, "Prompt"), "button.quiet.outlined"),
     labelledButton("link", "Copy link", () => copy(new URL(linkTo(job, picture.index), location.href).href, "Link"), "button.quiet.outlined"),
     job.pictures.length > 1 && labelledButton("compare", "Compare seeds",
-      () => { close(); openCompare(job.pictures.map((one) => [job, one.index])); }, "button.quiet.outlined"),
+      () => { close(); openCompare(seedsOf(job)); }, "button.quiet.outlined"),
   ];
 }

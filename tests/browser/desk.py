@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import httpx
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.stepped_engine import SteppedEngine
 from tests.support.gateways import GatewayProcess
 
+SETTLED = """Promise.all(document.getAnimations()
+  .filter((animation) => animation.effect.getComputedTiming().iterations !== Infinity)
+  .map((animation) => animation.finished.catch(() => {})))"""
+"""When nothing fades or moves any more; what moves for ever is not waited for."""
 PATIENCE_MS = 45_000
 """Longer than any machine takes; nothing waits that long when it works."""
 
@@ -69,3 +74,10 @@ async def new_page(context: BrowserContext, complaints: list[str]) -> Page:
     page.set_default_timeout(PATIENCE_MS)
     listen(page, complaints)
     return page
+
+
+async def accessible(page: Page, state: str) -> None:
+    """Axe finds nothing to complain of."""
+    await page.evaluate(SETTLED)
+    found = await Axe().run(page)
+    assert found.violations_count == 0, f"{state}: {found.generate_report()}"

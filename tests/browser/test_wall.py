@@ -8,12 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
-from tests.browser.desk import Desk
-
-SETTLED = "Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {})))"
+from tests.browser.desk import Desk, accessible
 
 
 async def many(desk: Desk, jobs: int, pictures: int) -> None:
@@ -137,17 +134,6 @@ async def test_axe_finds_no_violation_in_any_state(desk: Desk, scheme: str) -> N
     await desk.page.get_by_role("button", name="Compare 2").click()
     await expect(desk.page.locator("#compare img.shown")).to_have_count(2)
     await accessible(desk.page, "side by side")
-    await desk.page.keyboard.press("Escape")
-    if await desk.page.get_by_role("tab", name="Chat").is_visible():  # where the gateway takes conversations
-        await desk.page.get_by_role("tab", name="Create").press("ArrowRight")
-        await expect(desk.page.get_by_label("Message")).to_be_visible()
-        await accessible(desk.page, "conversation")
-
-
-async def accessible(page: Page, state: str) -> None:
-    await page.evaluate(SETTLED)
-    found = await Axe().run(page)
-    assert found.violations_count == 0, f"{state}: {found.generate_report()}"
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
