@@ -11,8 +11,8 @@ MAX_PROMPT_CHARACTERS = 32_000
 MAX_SEED = 2**32 - 1
 MAX_IMAGES = 10
 """Pictures in one request: OpenAI's limit for `n`."""
-THUMBNAIL_SIDE = 256
-"""Pixels of a thumbnail's longer side."""
+THUMBNAIL_SIDE = 384
+"""Pixels of a thumbnail's longer side: a wide picture still fills a row of the page's gallery."""
 THUMBNAIL_TYPE = "image/jpeg"
 
 

@@ -70,6 +70,7 @@ function place(row, jobs) {
   const elements = jobs.flatMap((job) => indexes(job).map((index) => tileOf(job, index).element));
   const wantedElements = new Set(elements);
   for (const child of [...row.children]) if (!wantedElements.has(child)) child.remove();
+  for (const element of elements) element.tile.setLarge(row.id === "stage");
   elements.forEach((element, position) => {
     if (row.children[position] !== element) row.insertBefore(element, row.children[position] ?? null);
   });

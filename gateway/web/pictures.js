@@ -5,28 +5,36 @@ import { request } from "./api.js";
 const AT_ONCE = 4;
 const KEPT = 160;
 
-/** By `job/index`: a promise of an object URL, least recently used first. */
+/** By `job/form?index`: a promise of an object URL, least recently used first. */
 const kept = new Map();
 const inUse = new Map();
 const waiting = [];
 let running = 0;
 
-const keyOf = (job, index) => `${job}/${index}`;
-export const pictureUrl = (job, index) => `/job/${job}/image?index=${index}`;
+/** The picture as it was drawn, and in a small form for where there are many. */
+export const WHOLE = "image";
+export const SMALL = "thumbnail";
+
+const keyOf = (job, index, form) => `${job}/${form}?index=${index}`;
 
 /** The picture's bytes exactly as the gateway has them. */
-export async function pictureBlob(job, index) {
-  return (await request(pictureUrl(job, index))).blob();
+export async function pictureBlob(job, index, form = WHOLE) {
+  return (await request(`/job/${keyOf(job, index, form)}`)).blob();
 }
 
-/** Show a picture in `img` as soon as it is here. Resolves when it is decoded; rejects with an ApiError. */
-export async function show(img, job, index) {
-  const key = keyOf(job, index);
-  if (img.dataset.shows === key) return;
-  hide(img);
+/**
+ * Show a picture in `img` as soon as it is here; another form of the one that is shown stays until then. Resolves when
+ * it is decoded; rejects with an ApiError.
+ */
+export async function show(img, job, index, form = WHOLE) {
+  const key = keyOf(job, index, form);
+  const before = img.dataset.shows;
+  if (before === key) return;
+  if (before && [WHOLE, SMALL].some((other) => before === keyOf(job, index, other))) release(before);
+  else hide(img);
   img.dataset.shows = key;
   inUse.set(key, (inUse.get(key) ?? 0) + 1);
-  const url = await objectUrl(key, job, index);
+  const url = await objectUrl(key, () => pictureBlob(job, index, form));
   if (img.dataset.shows !== key) return;
   img.src = url;
   await img.decode().catch(() => {});
@@ -40,17 +48,21 @@ export function hide(img) {
   delete img.dataset.shows;
   img.removeAttribute("src");
   img.classList.remove("shown");
+  release(key);
+}
+
+function release(key) {
   const users = (inUse.get(key) ?? 1) - 1;
   if (users) inUse.set(key, users);
   else inUse.delete(key);
   letGo();
 }
 
-function objectUrl(key, job, index) {
+function objectUrl(key, fetchBlob) {
   let found = kept.get(key);
   if (found) kept.delete(key);
   else {
-    found = inTurn(() => pictureBlob(job, index)).then((blob) => URL.createObjectURL(blob));
+    found = inTurn(fetchBlob).then((blob) => URL.createObjectURL(blob));
     found.catch(() => kept.delete(key));
   }
   kept.set(key, found);

@@ -3,7 +3,7 @@
 import { cancel, download, retry } from "./actions.js";
 import { h, iconButton, labelledButton } from "./dom.js";
 import { plural, timeLeft } from "./format.js";
-import { hide, show } from "./pictures.js";
+import { hide, show, SMALL, WHOLE } from "./pictures.js";
 import { hasEnded, secondsLeft } from "./store.js";
 
 /** A tile for picture `index` of `job`; call `update` whenever the job changed. */
@@ -13,6 +13,7 @@ export class Tile {
     this.index = index;
     this.preview = null;
     this.near = false;
+    this.large = false;
     this.face = "";
     this.open = open;
     this.element = h("figure.tile", { "data-job": job.id, "data-index": index });
@@ -95,12 +96,19 @@ export class Tile {
       h("div.actions", {}, labelledButton("retry", "Try again", () => retry(job))));
   }
 
+  /** Whether it is shown so large that the small form does not do. */
+  setLarge(large) {
+    if (large === this.large) return;
+    this.large = large;
+    if (large && this.near) this.setNear(true);
+  }
+
   /** Whether it is on the screen or close: only then is the picture in memory. */
   setNear(near) {
     this.near = near;
     if (this.face !== "done") return;
     if (!near) hide(this.image);
-    else show(this.image, this.job.id, this.index).then(() => this.dropPreview(), (fault) => this.missing(fault));
+    else show(this.image, this.job.id, this.index, this.large ? WHOLE : SMALL).then(() => this.dropPreview(), (fault) => this.missing(fault));
   }
 
   dropPreview() {

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.async_api import expect
 
+from contracts.images import THUMBNAIL_SIDE
 from tests.browser.desk import Desk, accessible
+from tests.support.eventually import eventually
 
 
-async def many(desk: Desk, jobs: int, pictures: int) -> None:
+async def many(desk: Desk, jobs: int, pictures: int, side: int = 32) -> None:
     """Have pictures drawn behind the page's back."""
     async with httpx.AsyncClient(base_url=desk.gateway.url, timeout=60) as http:
         for number in range(jobs):
-            asked = {"prompt": f"fox number {number}", "num_images": pictures, "width": 32, "height": 32, "steps": 1}
+            asked = {
+                "prompt": f"fox number {number}",
+                "num_images": pictures,
+                "width": side,
+                "height": side,
+                "steps": 1,
+            }
             (await http.post("/generate", json=asked)).raise_for_status()
 
 
@@ -86,6 +95,31 @@ async def test_hundreds_of_pictures_are_there_and_only_the_near_ones_in_memory(d
     await desk.shows(300)
     await expect(desk.page.get_by_role("img", name="fox number 0", exact=True).first).to_be_visible()
     assert await desk.page.locator(".tile .picture.shown").count() < 250
+
+
+async def thumbnail_is_kept(desk: Desk) -> bool:
+    """Of the older of two jobs; that is soon after it ended."""
+    job = (await desk.jobs())[1]
+    async with httpx.AsyncClient(base_url=desk.gateway.url) as http:
+        return (await http.get(f"/job/{job['job_id']}/thumbnail")).headers["content-type"] == "image/jpeg"
+
+
+async def test_the_gallery_shows_small_forms_and_the_viewer_the_picture_itself(desk: Desk) -> None:
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url.removeprefix(desk.gateway.url)))
+    await many(desk, 2, 1, side=512)
+    await eventually(partial(thumbnail_is_kept, desk))
+    asked.clear()
+    await desk.page.reload()
+    await expect(desk.page.locator(".tile .picture.shown")).to_have_count(2)
+    newest, older = (str(job["job_id"]) for job in await desk.jobs())
+    assert f"/job/{newest}/image?index=0" in asked, "the stage is large"
+    assert f"/job/{older}/image?index=0" not in asked
+    assert f"/job/{older}/thumbnail?index=0" in asked
+    assert await desk.page.locator("#gallery .picture").evaluate("(image) => image.naturalWidth") == THUMBNAIL_SIDE
+    await desk.page.locator("#gallery .open").click()
+    await expect(desk.page.locator("#viewer img.shown")).to_be_visible()
+    assert await desk.page.locator("#viewer img").evaluate("(image) => image.naturalWidth") == 512
 
 
 async def test_a_difference_between_prompts_is_told_word_by_word(desk: Desk) -> None:

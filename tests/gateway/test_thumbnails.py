@@ -48,11 +48,11 @@ async def test_a_thumbnail_shows_the_picture_in_a_small_form(http: httpx.AsyncCl
     assert facts[1]["thumbnail_url"] == f"/job/{job}/thumbnail?index=1"
     for fact in facts:
         thumbnail = await small(http, fact["thumbnail_url"])
-        assert thumbnail.size == (256, 128)
+        assert thumbnail.size == (384, 192)
         picture = Image.open(io.BytesIO((await http.get(fact["url"])).content))
-        for box in ((0, 0, 128, 128), (128, 0, 256, 128)):
+        for box in ((0, 0, 192, 192), (192, 0, 384, 192)):
             here = ImageStat.Stat(thumbnail.crop(box)).mean
-            there = ImageStat.Stat(picture.crop(tuple(3 * side for side in box))).mean  # type: ignore[arg-type]
+            there = ImageStat.Stat(picture.crop(tuple(2 * side for side in box))).mean  # type: ignore[arg-type]
             assert all(abs(one - other) < 4 for one, other in zip(here, there, strict=True))
         assert not thumbnail.getexif()
 
