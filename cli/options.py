@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.completion import complete_model
+from cli.faults import CliError, ExitCode
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -22,20 +23,23 @@ Output = Annotated[
         help="File (.png, .jpg, .webp) or folder; '-' is stdout. Named after the prompt if absent.",
     ),
 ]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Denoising steps.")]
-Guidance = Annotated[float | None, typer.Option("--guidance-scale", min=0, help="How closely to follow the prompt.")]
-NegativePrompt = Annotated[str | None, typer.Option("--negative-prompt", help="What to avoid.")]
+Steps = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Denoising steps.")]
+Guidance = Annotated[
+    float | None, typer.Option("--guidance-scale", metavar="NUMBER", min=0, help="How closely to follow the prompt.")
+]
+NegativePrompt = Annotated[str | None, typer.Option("--negative-prompt", metavar="WORDS", help="What to avoid.")]
 Seeds = Annotated[
     str,
     typer.Option("--seed", metavar="SEEDS", help="For the same picture again: 7, 1,4,9 or 20-24; -1 for any."),
 ]
-NumImages = Annotated[int, typer.Option("-n", "--num-images", min=1, max=10, help="Pictures of each.")]
+NumImages = Annotated[int, typer.Option("-n", "--num-images", metavar="N", min=1, max=10, help="Pictures of each.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="As listed by 'easel models'.", autocompletion=complete_model),
+    typer.Option("--model", metavar="MODEL", help="As listed by 'easel models'.", autocompletion=complete_model),
 ]
 Strength = Annotated[
-    float | None, typer.Option("--strength", min=0, max=1, help="How far to go from the picture it starts from.")
+    float | None,
+    typer.Option("--strength", metavar="SHARE", min=0, max=1, help="How far to go from the picture it starts from."),
 ]
 SaveMetadata = Annotated[bool, typer.Option("--save-metadata", help="Write a .json file beside each picture.")]
 Show = Annotated[bool, typer.Option("--show/--no-show", help="Show pictures in a terminal that can.")]
@@ -44,3 +48,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its fields sta
 
 CLIENT_VARIABLES = frozenset({"EASEL_URL", "EASEL_API_KEY", "EASEL_TRACEBACK"})
 """What this command reads besides the settings of the processes that it starts."""
+
+
+def refuse_options_before(context: typer.Context) -> None:
+    """Each subcommand has its own; one given to its group must not be passed over in silence."""
+    for name, flag in (("url", "--url"), ("as_json", "--json")):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise CliError(ExitCode.USAGE, f"write {flag} after '{context.invoked_subcommand}'")

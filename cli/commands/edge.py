@@ -47,7 +47,7 @@ def enroll(
     pid_file: PidFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make credentials for one device and a configuration that it can use as it is."""
+    """Make one device's credentials and its configuration."""
     registry = Registry(nats)
     secret = registry.enroll(name, namespace)
     folder = out or Path(name)
@@ -78,7 +78,10 @@ def revoke(name: Name, nats: Folder = Path("deploy/nats"), pid_file: PidFile = N
 
 @app.command("list")
 def show(nats: Folder = Path("deploy/nats"), as_json: AsJson = False) -> None:
-    """List the devices that may join; 'easel workers' lists those that have."""
+    """List the devices that may join.
+
+    'easel workers' lists those that have.
+    """
     names = Registry(nats).names()
     if as_json:
         result_json({"devices": names})

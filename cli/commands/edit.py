@@ -35,13 +35,13 @@ _JOB_ID = re.compile(r"[0-9a-f]{32}")
 
 def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A file, or the id of a job that drew one.")],
-    prompt: Annotated[str, typer.Argument(help="What it should show.")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What it should show.")],
     output: Output = "",
     mask: Annotated[
         Path | None, typer.Option("--mask", metavar="FILE", help="Where to paint: transparent, else white pixels.")
     ] = None,
     strength: Strength = None,
-    index: Annotated[int, typer.Option("--index", min=0, help="Which picture of the job.")] = 0,
+    index: Annotated[int, typer.Option("--index", metavar="N", min=0, help="Which picture of the job.")] = 0,
     steps: Steps = None,
     guidance_scale: Guidance = None,
     negative_prompt: NegativePrompt = None,
@@ -56,10 +56,13 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
 ) -> None:
     """Draw PROMPT from PICTURE and print the paths of the files.
 
-    easel edit fox.png "a fox with a hat" -o hat.png
-    easel edit fox.png "a blue hat" --mask hat-mask.png
-    easel edit 5f0c…e1 "the same at night" --strength 0.5
-    """
+    Ctrl-C cancels the jobs that have not ended.
+
+    \b
+        easel edit fox.png "a fox with a hat" -o hat.png
+        easel edit fox.png "a blue hat" --mask hat-mask.png
+        easel edit 5f0c…e1 "the same at night" --strength 0.5
+    """  # noqa: D301 - the backspace keeps typer from joining the lines
     from cli.client.api import Api
     from cli.client.drawing import Drawing, draw, leave
 

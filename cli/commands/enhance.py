@@ -16,14 +16,18 @@ _PLAIN = "\x1b[0m"
 
 
 def enhance(  # noqa: PLR0917 - typer passes by name; the list is the command line
-    prompt: Annotated[str, typer.Argument(help="What to draw; '-' reads it from stdin.")],
-    style: Annotated[str | None, typer.Option("--style", help="How it should look, in your own words.")] = None,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to draw; '-' reads it from stdin.")],
+    style: Annotated[
+        str | None, typer.Option("--style", metavar="WORDS", help="How it should look, in your own words.")
+    ] = None,
     model: Model = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show what changes: {+added+} and [-removed-].")] = False,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Print a better PROMPT that says all of what yours does; nothing is drawn.
+    """Print a better PROMPT that says all of what yours does.
+
+    Nothing is drawn.
 
     \b
         easel enhance "a cat on a windowsill"

@@ -30,7 +30,7 @@ from cli.options import (
     Url,
 )
 
-_SIDE = {"min": 1, "help": "Pixels."}
+_SIDE = {"min": 1, "metavar": "PIXELS", "help": "As the model allows; its own if absent."}
 
 
 def generate(  # noqa: PLR0917 - typer passes by name; the list is the command line
@@ -59,7 +59,9 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
     enhance: Annotated[
         bool, typer.Option("--enhance", help="Draw a better prompt, which a language model makes of it.")
     ] = False,
-    style: Annotated[str | None, typer.Option("--style", help="How it should look; with --enhance.")] = None,
+    style: Annotated[
+        str | None, typer.Option("--style", metavar="WORDS", help="How it should look; with --enhance.")
+    ] = None,
     save_metadata: SaveMetadata = False,
     show: Show = True,
     no_wait: NoWait = False,

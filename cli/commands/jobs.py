@@ -13,7 +13,7 @@ from cli.client.pictures import Destination
 from cli.commands.generate import refuse_two_results, shows
 from cli.completion import complete_job
 from cli.faults import CliError, ExitCode
-from cli.options import DEFAULT_URL, AsJson, NoWait, Output, Show, Url
+from cli.options import DEFAULT_URL, AsJson, NoWait, Output, Show, Url, refuse_options_before
 from cli.output import result, result_json, result_table
 
 app = typer.Typer(help="List jobs; watch, cancel or retry one.", invoke_without_command=True, rich_markup_mode=None)
@@ -26,7 +26,7 @@ JobId = Annotated[str, typer.Argument(metavar="ID", help="As 'easel jobs' lists 
 def jobs(context: typer.Context, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List jobs; watch, cancel or retry one."""
     if context.invoked_subcommand is not None:
-        _refuse_options_before(context)
+        refuse_options_before(context)
         return
     with Api(url) as api:
         listed = api.get("/jobs")
@@ -43,7 +43,10 @@ def watch(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Show a job's progress until it ends; Ctrl-C stops watching, not the job."""
+    """Show a job's progress until it ends.
+
+    Ctrl-C stops watching, not the job.
+    """
     with Api(url) as api:
         outcome = follow_to_end(api, job_id, as_json=as_json)
         if output:
@@ -77,7 +80,10 @@ def retry(  # noqa: PLR0917 - typer passes by name; the list is the command line
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a job again as it was asked for, with a new seed; Ctrl-C cancels it."""
+    """Draw a job again as it was asked for, with a new seed.
+
+    Ctrl-C cancels it.
+    """
     from cli.client.drawing import Drawing, draw, leave
 
     with Api(url) as api:
@@ -89,14 +95,6 @@ def retry(  # noqa: PLR0917 - typer passes by name; the list is the command line
             leave(api, drawings, as_json=as_json)
         else:
             draw(api, drawings, as_json=as_json, show=shows(show, [destination], as_json=as_json))
-
-
-def _refuse_options_before(context: typer.Context) -> None:
-    """Each subcommand has its own; one given to `jobs` must not be passed over in silence."""
-    for name, flag in (("url", "--url"), ("as_json", "--json")):
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise CliError(ExitCode.USAGE, f"write {flag} after '{context.invoked_subcommand}'")
 
 
 def _text(job: dict[str, Any], field: str) -> str:

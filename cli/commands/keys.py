@@ -29,12 +29,12 @@ KeysFile = Annotated[
 @app.command("create")
 def create(
     keys: KeysFile,
-    name: Annotated[str, typer.Option("--name", help="Whose key it is.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Whose key it is.")],
     scopes: Annotated[
         str, typer.Option("--scopes", metavar="LIST", help="What it may do: generate, enhance, read; all if absent.")
     ] = "",
     expires_days: Annotated[
-        float, typer.Option("--expires-days", min=0, help="Days until it expires; never if absent.")
+        float, typer.Option("--expires-days", metavar="DAYS", min=0, help="Days until it expires; never if absent.")
     ] = 0,
     as_json: AsJson = False,
 ) -> None:

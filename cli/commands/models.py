@@ -13,7 +13,7 @@ from cli.client.api import Api
 from cli.client.events import Event, parse
 from cli.client.progress import waiting
 from cli.faults import CliError, ExitCode
-from cli.options import DEFAULT_URL, AsJson, Url
+from cli.options import DEFAULT_URL, AsJson, Url, refuse_options_before
 from cli.output import result, result_json, say
 
 app = typer.Typer(help="List the models on offer; add your own; load and unload.", rich_markup_mode=None)
@@ -26,6 +26,7 @@ Model = Annotated[str, typer.Argument(metavar="MODEL", help="As easel models lis
 def models(context: typer.Context, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List the models that live workers offer."""
     if context.invoked_subcommand is not None:
+        refuse_options_before(context)
         return
     with Api(url) as api:
         listed = api.get("/v1/models")

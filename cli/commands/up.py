@@ -43,7 +43,7 @@ def up(  # noqa: PLR0917 - typer passes by name; the list is the command line
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all that the processes log.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the bus, the gateway and the workers on this machine until Ctrl-C."""
+    """Run the bus, the gateway and the workers here until Ctrl-C."""
     from cli.launcher.plan import Flags
 
     flags = Flags(port, grpc_port, nats_port, data_dir, workers, tuple(model or ()), keys)
