@@ -47,7 +47,10 @@ def load(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a model into a worker's memory before the first picture asks for it."""
+    """Bring a model into a worker's memory.
+
+    The first picture then need not wait for it.
+    """
     body = {"model": model, "worker": worker, "device": device, "stream": True}
     with Api(url) as api, api.post_stream("/models/load", body) as chunks, waiting(f"loading {model}") as say_stage:
         loaded = _loaded(parse(chunks), say_stage)

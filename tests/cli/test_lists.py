@@ -108,7 +108,6 @@ def test_a_folder_becomes_a_model_of_ones_own(tmp_path: Path) -> None:
     assert (again.exit_code, "choose another name" in again.stderr) == (4, True)
 
 
-<<<<<<< HEAD
 def test_a_model_is_loaded_and_the_worker_named(gateway: StubGateway) -> None:
     gateway.routes["POST /models/load"] = lambda r: r.events(
         ("stage", "", {"stage": "loading sd15 on cpu"}), ("loaded", "", {"model": "sd15", "workers": ["painter"]})
@@ -133,7 +132,8 @@ def test_loading_that_breaks_off_is_told(gateway: StubGateway) -> None:
 def test_unloading_names_the_workers(gateway: StubGateway) -> None:
     gateway.routes["POST /models/unload"] = lambda r: r.json({"model": "sd15", "workers": ["a", "b"]})
     assert easel("models", "unload", "sd15").stdout == "a\nb\n"
-=======
+
+
 @pytest.mark.parametrize("group", [(), ("jobs",), ("models",), ("keys",), ("edge",)])
 def test_the_help_says_whole_what_each_command_does(group: tuple[str, ...]) -> None:
     _, _, commands = easel(*group, "--help").stdout.partition("Commands:")
@@ -145,4 +145,3 @@ def test_the_help_says_whole_what_each_command_does(group: tuple[str, ...]) -> N
 def test_an_option_of_the_list_is_refused_before_another_command(group: str) -> None:
     ended = easel(group, "--json", {"jobs": "watch", "models": "add"}[group], JOB)
     assert ended.exit_code == 2
->>>>>>> 419124a (Help tells whole what each command does, and CI installs the browser where it can)
