@@ -7,6 +7,18 @@ import msgspec
 from contracts.images import ModelInfo
 
 
+class DeviceLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """One graphics device at one moment."""
+
+    id: str
+    """`cuda:0` or `card0`, as its driver counts."""
+    memory_used_bytes: int
+    memory_bytes: int
+    """All that it has, above 0."""
+    utilization: float
+    """Share of time that it is busy, 0 … 1."""
+
+
 class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
     """One worker at one moment, repeated every few seconds; silence for `PRESENCE_TTL_S` means that it is gone."""
 
@@ -29,6 +41,8 @@ class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: float
     memory_bytes: int = 0
     """Resident memory of the process."""
+    devices: tuple[DeviceLoad, ...] = ()
+    """The graphics devices of its machine, as far as their drivers tell."""
     stopping: bool = False
     """It takes no more jobs; sent once on the way out so that it leaves every list at once."""
 

@@ -1,4 +1,4 @@
-"""Memory and load of the graphics devices, asked of their drivers when Prometheus asks.
+"""Memory and load of the graphics devices, asked of their drivers when somebody looks.
 
 NVIDIA's by NVML (the package `nvidia-ml-py`), AMD's by the files of its kernel driver. Others have no such door.
 """
@@ -8,48 +8,47 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from contracts.workers import DeviceLoad
+
 _CARDS = Path("/sys/class/drm")
 
 
-class DeviceLoad(NamedTuple):
-    """One device at one moment."""
+class Devices:
+    """The graphics devices of this machine."""
 
-    id: str
-    used_bytes: int
-    limit_bytes: int
-    utilization: float
-    """0 to 1"""
+    def __init__(self, cards: Path = _CARDS) -> None:
+        self._cards = cards
+        self._nvml = _open_nvml()
+
+    def read(self) -> tuple[DeviceLoad, ...]:
+        """How each of them is doing now."""
+        nvidia = () if self._nvml is None else _nvidia(self._nvml)
+        return (*nvidia, *amd_devices(self._cards))
 
 
 class DeviceCollector(Collector):
     """`hw_gpu_*`, in the words of OpenTelemetry's hardware conventions."""
 
-    def __init__(self, cards: Path = _CARDS) -> None:
-        self._cards = cards
-        self._nvml = _open_nvml()
+    def __init__(self) -> None:
+        self._devices = Devices()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         usage = GaugeMetricFamily("hw_gpu_memory_usage_bytes", "Memory of the device in use.", labels=["hw_id"])
         limit = GaugeMetricFamily("hw_gpu_memory_limit_bytes", "Memory of the device.", labels=["hw_id"])
         share = GaugeMetricFamily("hw_gpu_memory_utilization_ratio", "Share of it in use.", labels=["hw_id"])
         busy = GaugeMetricFamily("hw_gpu_utilization_ratio", "Share of time that the device is busy.", labels=["hw_id"])
-        for device in self._devices():
-            usage.add_metric([device.id], device.used_bytes)
-            limit.add_metric([device.id], device.limit_bytes)
-            share.add_metric([device.id], device.used_bytes / device.limit_bytes)
+        for device in self._devices.read():
+            usage.add_metric([device.id], device.memory_used_bytes)
+            limit.add_metric([device.id], device.memory_bytes)
+            share.add_metric([device.id], device.memory_used_bytes / device.memory_bytes)
             busy.add_metric([device.id], device.utilization)
         yield from (usage, limit, share, busy)
-
-    def _devices(self) -> Iterator[DeviceLoad]:
-        if self._nvml is not None:
-            yield from _nvidia(self._nvml)
-        yield from amd_devices(self._cards)
 
 
 def watch_devices() -> None:
@@ -69,7 +68,7 @@ def amd_devices(cards: Path) -> Iterator[DeviceLoad]:
         except (OSError, ValueError):
             continue
         if total:
-            yield DeviceLoad(device.parent.name, used, total, busy / 100)
+            yield _load(device.parent.name, used, total, busy)
 
 
 def _open_nvml() -> Any:
@@ -91,4 +90,8 @@ def _nvidia(nvml: Any) -> Iterator[DeviceLoad]:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             memory = nvml.nvmlDeviceGetMemoryInfo(handle)
             busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu
-            yield DeviceLoad(f"cuda:{index}", memory.used, memory.total, busy / 100)
+            yield _load(f"cuda:{index}", memory.used, memory.total, busy)
+
+
+def _load(name: str, used: int, total: int, busy_percent: float) -> DeviceLoad:
+    return DeviceLoad(id=name, memory_used_bytes=used, memory_bytes=total, utilization=busy_percent / 100)

@@ -27,6 +27,7 @@ from runtime.messaging.presence import announce
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare, declare_pool
 from runtime.process import telemetry
+from runtime.process.hardware import Devices
 from runtime.process.memory import keep_buffers
 from runtime.process.metrics import MetricsSettings, serve_metrics
 from runtime.process.settings import SettingsError, load
@@ -85,10 +86,13 @@ def _end(status: int) -> NoReturn:
 class Worker:
     """One worker process on the bus."""
 
-    def __init__(self, service: str, settings: WorkerSettings, bus_settings: BusSettings) -> None:
+    def __init__(
+        self, service: str, settings: WorkerSettings, bus_settings: BusSettings, devices: Devices | None = None
+    ) -> None:
         self._service = service
         self._settings = settings
         self._bus_settings = bus_settings
+        self._devices = devices or Devices()
         self._started_at = time.time()
         suffix = os.urandom(3).hex()
         self.name = settings.name or subject_token(f"{service}-{socket.gethostname()[:32]}-{suffix}")
@@ -158,6 +162,7 @@ class Worker:
             started_at=self._started_at,
             sent_at=time.time(),
             memory_bytes=_resident_bytes(),
+            devices=self._devices.read(),
             stopping=stopping,
         )
 

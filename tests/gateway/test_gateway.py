@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from gateway.keys import create_key
 from runtime.messaging.settings import BusSettings
+from runtime.process.hardware import Devices
 from tests.gateway.conftest import URL, OpenGateway
 from tests.support.eventually import eventually
-from tests.support.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine, fake_model
 from tests.support.server_sent_events import read_events
 from tests.support.workers import running_worker
 
@@ -190,6 +192,21 @@ async def test_models_with_a_slash_are_found_either_way(bus_settings: BusSetting
         assert drawn.headers["x-easel-model"] == "org/model"
 
 
+async def test_a_model_says_what_can_be_done_with_it(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    """What its worker announces, in fields that OpenAI's clients pass over."""
+    engine.models = (msgspec.structs.replace(fake_model(), schedulers=("Euler", "DDIM"), allowed_steps=(4, 8)),)
+
+    async def announced() -> dict[str, Any]:
+        model = (await http.get("/v1/models/fake")).json()
+        return model if model["schedulers"] else {}
+
+    model = await eventually(announced)
+    assert (model["object"], model["owned_by"]) == ("model", "easel")
+    assert (model["img2img"], model["inpaint"], model["fixed_size"]) == (True, True, False)
+    assert (model["schedulers"], model["allowed_steps"]) == (["Euler", "DDIM"], [4, 8])
+    assert (model["default_size"], model["min_size"], model["max_size"]) == ("64x64", 8, 2048)
+
+
 async def test_the_list_of_jobs_has_the_newest_first(http: httpx.AsyncClient) -> None:
     jobs = [await queued(http) for _ in range(3)]
     assert [entry["job_id"] for entry in (await http.get("/jobs")).json()["jobs"]] == jobs[::-1]
@@ -209,6 +226,29 @@ async def test_health_tells_what_draws_and_what_waits(http: httpx.AsyncClient) -
     assert (health["status"], health["model"], health["device"]) == ("healthy", "fake", "cpu (fake)")
     assert health["queue"] == {"waiting": 0, "running": 0, "max_size": 20}
     assert (await http.get("/startupz")).status_code == 200
+
+
+async def test_health_tells_how_the_graphics_devices_are_doing(
+    bus_settings: BusSettings, open_gateway: OpenGateway, tmp_path: Path
+) -> None:
+    """Each once, though two workers draw with it; by the files of AMD's driver, which need no card to be written."""
+    card = tmp_path / "card0/device"
+    card.mkdir(parents=True)
+    for name, number in (("vram_used", 4 << 30), ("vram_total", 16 << 30)):
+        (card / f"mem_info_{name}").write_text(str(number))
+    (card / "gpu_busy_percent").write_text("75")
+    devices = Devices(tmp_path)
+    async with (
+        running_worker(bus_settings, FakeEngine(), name="one", devices=devices),
+        running_worker(bus_settings, FakeEngine(), name="two", devices=devices),
+        open_gateway() as http,
+    ):
+        found = [gpu for gpu in (await http.get("/health")).json()["gpus"] if gpu["id"] == "card0"]
+        listed = (await http.get("/workers")).json()["workers"]
+    assert len(found) == 1
+    assert (found[0]["memory_used_bytes"], found[0]["memory_bytes"]) == (4 << 30, 16 << 30)
+    assert found[0]["utilization"] == 0.75
+    assert all("card0" in [device["id"] for device in worker["devices"]] for worker in listed)
 
 
 async def test_a_worker_that_leaves_makes_the_gateway_unready(

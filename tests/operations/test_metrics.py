@@ -10,11 +10,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.workers import DeviceLoad
 from gateway.keys import create_key
 from runtime.messaging.connection import Bus
 from runtime.messaging.job_client import JobClient
 from runtime.messaging.settings import BusSettings
-from runtime.process.hardware import DeviceLoad, amd_devices
+from runtime.process.hardware import amd_devices
 from tests.support import builders
 from tests.support.eventually import eventually
 from tests.support.fake_engine import FakeEngine
@@ -161,4 +162,6 @@ def test_amd_devices_are_read_from_their_driver(tmp_path: Path) -> None:
     facts = {"mem_info_vram_used": 2 << 30, "mem_info_vram_total": 16 << 30, "gpu_busy_percent": 75}
     for name, number in facts.items():
         (device / name).write_text(f"{number}\n")
-    assert list(amd_devices(tmp_path)) == [DeviceLoad("card0", 2 << 30, 16 << 30, 0.75)]
+    assert list(amd_devices(tmp_path)) == [
+        DeviceLoad(id="card0", memory_used_bytes=2 << 30, memory_bytes=16 << 30, utilization=0.75)
+    ]

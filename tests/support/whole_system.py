@@ -24,22 +24,30 @@ class System(NamedTuple):
     url: str
     key: str
     log: Path
+    grpc_port: int
 
 
 @contextlib.contextmanager
-def whole_system(server: NatsServer, folder: Path, *, step_s: float = 0.0, keys: bool = False) -> Iterator[System]:
-    """Have one while the block runs; `step_s` is the time of a step."""
+def whole_system(
+    server: NatsServer,
+    folder: Path,
+    *,
+    step_s: float = 0.0,
+    keys: bool = False,
+    module: str = "tests.support.fake_worker",
+) -> Iterator[System]:
+    """Have one while the block runs; `step_s` is the time of a fake step, `module` what draws."""
     from tests.conftest import settings_for
 
     key = create_key(folder / "keys.json", "test") if keys else ""
     own = {"EASEL_GATEWAY_KEYS_FILE": str(folder / "keys.json")} if keys else {}
     settings, log = settings_for(server), folder / "gateway.log"
     with (
-        WorkerProcess(settings, "whole-worker", step_s=step_s, log=str(folder / "worker.log")) as worker,
+        WorkerProcess(settings, "whole-worker", step_s=step_s, log=str(folder / "worker.log"), module=module) as worker,
         GatewayProcess(settings, log, **own) as gateway,
     ):
         wait_for_models(gateway, worker, folder / "worker.log", key)
-        yield System(gateway.url, key, log)
+        yield System(gateway.url, key, log, gateway.grpc_port)
 
 
 def wait_for_models(gateway: GatewayProcess, worker: WorkerProcess, log: Path, key: str) -> None:

@@ -15,6 +15,7 @@ from typing import Self
 from runtime.messaging.connection import Bus
 from runtime.messaging.presence import Roster
 from runtime.messaging.settings import BusSettings
+from runtime.process.hardware import Devices
 from runtime.process.shutdown import Shutdown
 from runtime.worker.images.handler import ImageHandler
 from runtime.worker.run import Worker
@@ -34,9 +35,11 @@ async def running_worker(
     priority: int = 0,
     soft_stop_s: float = 20.0,
     preload: bool = True,
+    devices: Devices | None = None,
 ) -> AsyncIterator[Shutdown]:
     """A worker in this event loop, live on the bus; ends softly with the block. Yields its shutdown."""
-    worker = Worker("diffusion", WorkerSettings(name=name, pool=pool, slots=slots, priority=priority), settings)
+    chosen = WorkerSettings(name=name, pool=pool, slots=slots, priority=priority)
+    worker = Worker("diffusion", chosen, settings, devices)
     shutdown = Shutdown(soft_stop_s)
 
     def make(bus: Bus, author: str) -> ImageHandler:
@@ -65,9 +68,17 @@ async def live(settings: BusSettings, name: str, task: asyncio.Task[None] | None
 
 
 class WorkerProcess:
-    """A fake worker in a process of its own, so that it can be killed."""
+    """A worker in a process of its own, so that it can be killed: a fake one, or the service that `module` is."""
 
-    def __init__(self, settings: BusSettings, name: str, *, step_s: float = 0.0, log: str = os.devnull) -> None:
+    def __init__(
+        self,
+        settings: BusSettings,
+        name: str,
+        *,
+        step_s: float = 0.0,
+        log: str = os.devnull,
+        module: str = "tests.support.fake_worker",
+    ) -> None:
         self.name = name
         environment = os.environ | {
             "EASEL_NATS_URL": settings.url,
@@ -80,9 +91,7 @@ class WorkerProcess:
             "FAKE_STEP_S": str(step_s),
         }
         with Path(log).open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.fake_worker"], env=environment, stdout=out, stderr=out
-            )
+            self.process = subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=out, stderr=out)
 
     def kill(self) -> None:
         """-9, at once."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 
 from contracts.errors import EaselError
+from contracts.workers import WorkerPresence
 from gateway.auth import OPEN, HttpRequest, is_known
 from gateway.lifespan import BusLink
 from gateway.replies import Answer, json_reply
@@ -110,8 +113,15 @@ async def _details(service: Service, settings: GatewaySettings) -> dict[str, Any
         "queue": queue,
         "models": list(models),
         "devices": sorted({worker.device for worker in drawing}),
+        "gpus": _gpus(drawing),
         "workers": len(drawing),
     }
+
+
+def _gpus(workers: Sequence[WorkerPresence]) -> list[dict[str, Any]]:
+    """The graphics devices that drivers tell of, each once, though several workers may share it."""
+    found = {(worker.host, device.id): device for worker in workers for device in worker.devices}
+    return [{"host": host, **msgspec.structs.asdict(found[host, name])} for host, name in sorted(found)]
 
 
 HANDLERS = (livez, startupz, readyz, health)

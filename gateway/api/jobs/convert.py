@@ -190,6 +190,7 @@ def worker(presence: WorkerPresence) -> schemas.WorkerReply:
         version=presence.version,
         started_at=presence.started_at,
         memory_bytes=presence.memory_bytes,
+        devices=list(presence.devices),
     )
 
 

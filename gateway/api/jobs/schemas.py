@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from contracts.images import ImageFormat
 from contracts.jobs import JobState
 from contracts.prompts import PromptSource
+from contracts.workers import DeviceLoad
 
 
 class GenerateRequest(msgspec.Struct, kw_only=True):
@@ -199,6 +200,8 @@ class WorkerReply(msgspec.Struct, kw_only=True):
     version: str
     started_at: float
     memory_bytes: int
+    devices: list[DeviceLoad]
+    """The graphics devices of its machine, as far as their drivers tell."""
 
 
 class WorkerListReply(msgspec.Struct, kw_only=True):

@@ -211,7 +211,12 @@ def model(info: ModelInfo, worker: WorkerPresence) -> schemas.Model:
         min_size=info.min_size,
         max_size=info.max_size,
         max_pixels=info.max_pixels,
+        fixed_size=info.fixed_size,
+        allowed_steps=list(info.allowed_steps),
+        schedulers=list(info.schedulers),
         negative_prompt=info.negative_prompt,
+        img2img=info.img2img,
+        inpaint=info.inpaint,
         licence=info.licence,
     )
 

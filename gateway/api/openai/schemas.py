@@ -148,7 +148,17 @@ class Model(msgspec.Struct, kw_only=True):
     min_size: int
     max_size: int
     max_pixels: int
+    fixed_size: bool
+    """Whether `default_size` is all that it draws."""
+    allowed_steps: list[int]
+    """The only numbers of steps that it takes; empty for any from `min_steps` to `max_steps`."""
+    schedulers: list[str]
+    """What `scheduler` may be in the job routes, and `sampler_name` in the web UI's; its own first."""
     negative_prompt: bool
+    img2img: bool
+    """Whether it takes a picture to start from."""
+    inpaint: bool
+    """Whether it takes a mask too."""
     licence: str
 
 
