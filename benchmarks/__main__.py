@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import enhancer, events, fleet, latency, memory, refusal, throughput
+from benchmarks import enhancer, events, fleet, latency, memory, refusal, signing, throughput
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "events": ("From a step to its event at the client", events),
     "refusal": ("A full queue says so", refusal),
     "enhancer": ("Better prompts from the model that comes along", enhancer),
+    "signing": ("What the signature of origin costs", signing),
     "memory": ("Memory at rest", memory),
 }
 HEAD = """# Benchmarks

@@ -22,6 +22,8 @@ class ErrorCode(enum.StrEnum):
     """No key, or a key that does not exist."""
     PERMISSION_DENIED = "permission_denied"
     """A valid key that may not do this."""
+    CONTENT_REFUSED = "content_refused"
+    """The operator of this server does not allow what the prompt asks for, or what was drawn."""
     NOT_FOUND = "not_found"
     """No such job, picture or route."""
     METHOD_NOT_ALLOWED = "method_not_allowed"

@@ -19,6 +19,7 @@ from gateway.settings import GatewaySettings
 from runtime.messaging.settings import BusSettings
 from runtime.process import logging, telemetry
 from runtime.process.memory import keep_buffers
+from runtime.process.safety import PromptBlocklist, SafetySettings
 from runtime.process.settings import SettingsError, load
 from runtime.process.shutdown import Shutdown
 from runtime.process.telemetry import TelemetrySettings
@@ -26,10 +27,10 @@ from runtime.process.telemetry import TelemetrySettings
 log = structlog.get_logger()
 
 
-async def serve(settings: GatewaySettings, bus_settings: BusSettings) -> bool:
+async def serve(settings: GatewaySettings, bus_settings: BusSettings, blocklist: PromptBlocklist) -> bool:
     """Run the gateway until a signal; whether HTTP ever listened."""
     link = BusLink(bus_settings)
-    service = Service(link, settings)
+    service = Service(link, settings, blocklist)
     shutdown = Shutdown(settings.soft_stop_s)
     shutdown.install()
     app = create_app(settings, link, service, shutdown.soft)
@@ -43,9 +44,10 @@ def main() -> int:
     keep_buffers()
     try:
         settings, bus_settings = load(GatewaySettings, os.environ), load(BusSettings, os.environ)
+        blocklist = PromptBlocklist.read(load(SafetySettings, os.environ).prompt_blocklist)
         telemetry.configure("gateway", load(TelemetrySettings, os.environ))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return 0 if runner.run(serve(settings, bus_settings)) else 1
+            return 0 if runner.run(serve(settings, bus_settings, blocklist)) else 1
     except (SettingsError, KeysFileError) as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
         return 2

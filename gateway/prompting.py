@@ -13,6 +13,7 @@ from gateway.resolve import check_style, choose_model
 from gateway.routing import offered_models
 from gateway.settings import GatewaySettings
 from runtime.messaging.micro_service import Address, ask, ask_with_drafts
+from runtime.process.safety import PromptBlocklist
 
 REMEMBERED_INTENTS = 512
 _ENHANCE = Address(ENHANCER, "enhance")
@@ -22,8 +23,9 @@ _READ_INTENT = Address(ENHANCER, "read-intent")
 class Prompting:
     """One for each gateway process."""
 
-    def __init__(self, link: BusLink, settings: GatewaySettings) -> None:
+    def __init__(self, link: BusLink, settings: GatewaySettings, blocklist: PromptBlocklist) -> None:
         self._link = link
+        self._blocklist = blocklist
         self._settings = settings
         self._intents: OrderedDict[tuple[str, str], MessageIntent] = OrderedDict()
         """What messages wanted, the last one asked for at the end."""
@@ -32,7 +34,8 @@ class Prompting:
         """A better prompt for a model, or for the default one.
 
         Raises:
-            EaselError: INVALID_REQUEST; MODEL_NOT_FOUND; QUEUE_FULL; UNAVAILABLE: no enhancer or no language model.
+            EaselError: INVALID_REQUEST; CONTENT_REFUSED; MODEL_NOT_FOUND; QUEUE_FULL; UNAVAILABLE: no enhancer or no
+                language model.
         """
         wish = self._wish(prompt, model, style)
         return await ask(self._link.backend.bus, _ENHANCE, wish, EnhancedPrompt, timeout_s=wish.timeout_s)
@@ -67,6 +70,7 @@ class Prompting:
 
     def _wish(self, prompt: str, model: str | None, style: str | None) -> EnhancePrompt:
         _check_prompt(prompt)
+        self._blocklist.check(prompt)
         check_style(style)
         workers = self._link.backend.roster.workers()
         offered = [info for info, _ in offered_models(workers).values()]

@@ -29,6 +29,7 @@ from runtime.messaging.caller_store import Note
 from runtime.messaging.connection import BusError
 from runtime.messaging.image_store import OverheardImages
 from runtime.messaging.job_client import QueueDepth
+from runtime.process.safety import EVERY_PROMPT, PromptBlocklist
 
 log = structlog.get_logger()
 
@@ -66,12 +67,12 @@ class _Begun(NamedTuple):
 class Service:
     """One for each gateway process."""
 
-    def __init__(self, link: BusLink, settings: GatewaySettings) -> None:
+    def __init__(self, link: BusLink, settings: GatewaySettings, blocklist: PromptBlocklist = EVERY_PROMPT) -> None:
         self._link = link
         self._settings = settings
         self._admission = Admission(settings.max_queue_size, self._depth)
-        self._submission = Submission(link, settings, self._admission)
-        self.prompting = Prompting(link, settings)
+        self._submission = Submission(link, settings, self._admission, blocklist)
+        self.prompting = Prompting(link, settings, blocklist)
         self.loading = Loading(link, settings)
         self._followers = Followers()
         self._leaving: set[asyncio.Task[None]] = set()

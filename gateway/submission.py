@@ -25,6 +25,7 @@ from gateway.routing import choose_pool, offered_models, route
 from gateway.settings import GatewaySettings
 from gateway.web_pictures import WebPictures
 from runtime.process import telemetry
+from runtime.process.safety import PromptBlocklist
 
 log = structlog.get_logger()
 
@@ -44,11 +45,14 @@ class Submitted(NamedTuple):
 class Submission:
     """The way in; one for each `Service`."""
 
-    def __init__(self, link: BusLink, settings: GatewaySettings, admission: Admission) -> None:
+    def __init__(
+        self, link: BusLink, settings: GatewaySettings, admission: Admission, blocklist: PromptBlocklist
+    ) -> None:
         self._link = link
         self._settings = settings
         self._admission = admission
         self.pictures = WebPictures(settings.image_url_hosts, settings.max_upload_bytes, settings.image_url_timeout_s)
+        self._blocklist = blocklist
 
     def _workers(self) -> tuple[WorkerPresence, ...]:
         return self._link.backend.roster.workers()
@@ -71,9 +75,10 @@ class Submission:
         """Resolve what is wanted for a model that is on offer.
 
         Raises:
-            EaselError: as `route`.
+            EaselError: as `route`; CONTENT_REFUSED.
         """
         resolved, pool = route(wanted, self._workers(), self._settings, self._admission.waiting)
+        self._blocklist.check(resolved.request.prompt)
         job = Job(
             id=once.job_id(owner),
             stages=(resolved.request,),
@@ -93,8 +98,9 @@ class Submission:
         """The same with a new seed, for a model that is still on offer.
 
         Raises:
-            EaselError: MODEL_NOT_FOUND, UNAVAILABLE.
+            EaselError: MODEL_NOT_FOUND, UNAVAILABLE, CONTENT_REFUSED.
         """
+        self._blocklist.check(before.request.prompt)
         workers = self._workers()
         pool = choose_pool(before.request, workers, self._admission.waiting)
         if pool is None:

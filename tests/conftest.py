@@ -19,6 +19,14 @@ from tests.support.systems import start_gateway
 __all__ = ["start_gateway"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No process that a test starts keeps anything in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer | NatsCluster]:
     """One server that tests share, or a cluster of three (`make test-cluster`); tests that kill some start their own."""

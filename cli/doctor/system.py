@@ -103,7 +103,7 @@ def _ports(url: str) -> Finding:
 
 def data_dir(environ: Mapping[str, str]) -> Path:
     """Where `easel up` keeps its data."""
-    from cli.launcher.data_dir import default_data_dir
+    from runtime.process.folders import default_data_dir
 
     given = environ.get("EASEL_DATA_DIR", "")
     return Path(given) if given else default_data_dir(environ)

@@ -6,16 +6,10 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from cli.faults import CliError, ExitCode
-
-
-def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """`$XDG_DATA_HOME/easel`, or `~/.local/share/easel` (XDG base directory specification)."""
-    given = Path(environ.get("XDG_DATA_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "share") / "easel"
 
 
 class DataDir:

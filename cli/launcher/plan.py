@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from cli.launcher.data_dir import DataDir, default_data_dir
+from cli.launcher.data_dir import DataDir
 from cli.launcher.ports import fault_of, free_port
 from cli.launcher.process import ProcessSpec
 from cli.launcher.services import SERVICES, Service
 from cli.launcher.settings import LauncherSettings
 from cli.options import CLIENT_VARIABLES
+from runtime.process.folders import default_data_dir
 from runtime.process.settings import PREFIX, SettingsError, fields, known_names, load, unknown_names
 
 _EVERYWHERE = "0.0.0.0"
@@ -197,6 +198,8 @@ def _processes(
     service: Service, environ: dict[str, str], values: dict[str, Any], launcher: LauncherSettings
 ) -> list[PlannedProcess]:
     environ = {**environ, "PYTHONUNBUFFERED": "1"}
+    if launcher.data_dir:
+        environ["EASEL_DATA_DIR"] = str(Path(launcher.data_dir).expanduser().absolute())
     stop_s = float(values.get(service.stop_variable, 0)) + STOP_MARGIN_S
     if not service.takes_jobs:
         return [PlannedProcess(service.name, service, environ, stop_s)]

@@ -17,6 +17,8 @@ _BUS = "runtime.messaging.settings"
 _WORKER = "runtime.worker.settings"
 _METRICS = "runtime.process.metrics"
 _TELEMETRY = "runtime.process.telemetry"
+_SAFETY = "runtime.process.safety"
+_PROVENANCE = "runtime.worker.images.provenance"
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ SERVICES = (
     Service(
         name="gateway",
         module="gateway",
-        settings_modules=("gateway.settings", _BUS, _TELEMETRY),
+        settings_modules=("gateway.settings", _BUS, _SAFETY, _TELEMETRY),
         flags={
             "port": "EASEL_GATEWAY_PORT",
             "grpc_port": "EASEL_GATEWAY_GRPC_PORT",
@@ -114,7 +116,7 @@ SERVICES = (
     Service(
         name="diffusion",
         module="services.diffusion",
-        settings_modules=("services.diffusion.settings", _WORKER, _BUS, _METRICS, _TELEMETRY),
+        settings_modules=("services.diffusion.settings", _WORKER, _BUS, _PROVENANCE, _SAFETY, _METRICS, _TELEMETRY),
         flags={"model": "EASEL_DIFFUSION_MODELS"},
         faults=model_faults,
         replicated=True,

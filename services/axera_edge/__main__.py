@@ -15,6 +15,7 @@ from contracts.errors import EaselError
 from runtime.messaging.settings import BusSettings
 from runtime.process import logging, telemetry
 from runtime.process.settings import SettingsError, load
+from runtime.worker.images.output import make_output
 from runtime.worker.run import observe
 from runtime.worker.settings import WorkerSettings
 from services.axera_edge import doctor
@@ -35,6 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         settings = load(EdgeSettings, os.environ, **given)
         worker, bus_settings = load(WorkerSettings, os.environ), load(BusSettings, os.environ)
+        output = make_output(worker)
     except SettingsError as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
         return 2
@@ -45,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
         files = find_model(settings)
         engine = EdgeEngine(files, choose_sessions(settings, files))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            worked = runner.run(EdgeProcess(engine, settings, worker, bus_settings).serve())
+            worked = runner.run(EdgeProcess(engine, settings, worker, bus_settings, output).serve())
     except EaselError as fault:
         log.error("cannot work", fault=fault.message)  # noqa: TRY400  the message says all
         worked = False

@@ -15,6 +15,7 @@ from runtime.messaging.settings import BusSettings
 from runtime.process.shutdown import Shutdown
 from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
 from runtime.worker.images.handler import ImageHandler
+from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.run import Worker
 from runtime.worker.settings import WorkerSettings
 from services.axera_edge.engine import EdgeEngine
@@ -33,12 +34,18 @@ class EdgeProcess:
     """One device."""
 
     def __init__(
-        self, engine: EdgeEngine, settings: EdgeSettings, worker: WorkerSettings, bus_settings: BusSettings
+        self,
+        engine: EdgeEngine,
+        settings: EdgeSettings,
+        worker: WorkerSettings,
+        bus_settings: BusSettings,
+        output: Output = PLAIN,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._worker = worker
         self._bus_settings = bus_settings
+        self._output = output
         self._manager = ServiceManager()
 
     async def serve(self) -> bool:
@@ -71,7 +78,7 @@ class EdgeProcess:
             self._say_ready()
             await shutdown.soft.wait()
             return True
-        desk = Desk(self._engine, self._settings.wait_s, self._settings.max_waiting)
+        desk = Desk(self._engine, self._settings.wait_s, self._settings.max_waiting, self._output)
         return await serve_http(desk, self._settings.host, self._settings.port, shutdown, lambda _: self._say_ready())
 
     def _say_ready(self) -> None:
@@ -97,7 +104,7 @@ class EdgeProcess:
             follow.cancel()
 
     def _make_handler(self, bus: Bus, name: str) -> ImageHandler:
-        return ImageHandler(_Lent(self._engine), bus, name, metadata=self._worker.metadata)
+        return ImageHandler(_Lent(self._engine), bus, name, output=self._output)
 
     async def _feed_watchdog(self) -> None:
         """Only while the card's thread makes progress or has nothing to do: a hung driver must not look alive."""

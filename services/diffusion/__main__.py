@@ -13,9 +13,11 @@ from runtime.messaging.settings import BusSettings
 from runtime.process import logging
 from runtime.process.settings import SettingsError, load
 from runtime.worker.images.handler import ImageHandler
+from runtime.worker.images.output import make_output
 from runtime.worker.run import run_worker
 from runtime.worker.settings import WorkerSettings
 from services.diffusion.engines.factory import build_engine
+from services.diffusion.safety_checker import diffusers_checker
 from services.diffusion.settings import DiffusionSettings
 
 log = structlog.get_logger()
@@ -27,6 +29,7 @@ def main() -> int:
     try:
         settings = load(DiffusionSettings, os.environ)
         worker, bus_settings = load(WorkerSettings, os.environ), load(BusSettings, os.environ)
+        output = make_output(worker, kinds={"diffusers": diffusers_checker})
         engine = build_engine(settings)
     except SettingsError as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
@@ -41,7 +44,7 @@ def main() -> int:
             bus,
             name,
             preload=settings.preload,
-            metadata=worker.metadata,
+            output=output,
             idle_unload_s=settings.idle_unload_s,
         )
 

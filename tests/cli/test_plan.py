@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.launcher.data_dir import default_data_dir
 from cli.launcher.plan import Flags, Plan, make_plan
 from cli.launcher.ports import fault_of, free_port
 from cli.launcher.services import model_faults
+from runtime.process.folders import default_data_dir
 from runtime.process.settings import SettingsError
 from tests.cli.tiny.__main__ import SERVICES
 

@@ -9,6 +9,7 @@ from runtime.messaging.settings import BusSettings
 from runtime.process.logging import configure
 from runtime.process.settings import load
 from runtime.worker.images.handler import ImageHandler
+from runtime.worker.images.output import make_output
 from runtime.worker.run import run_worker
 from runtime.worker.settings import WorkerSettings
 from tests.support.fake_engine import FakeEngine
@@ -16,12 +17,14 @@ from tests.support.fake_engine import FakeEngine
 
 def main() -> None:
     configure("diffusion")
+    worker_settings = load(WorkerSettings)
+    output = make_output(worker_settings, {"EASEL_PROVENANCE": "off", **os.environ})
     engine = FakeEngine(step_s=float(os.environ.get("FAKE_STEP_S", "0")))
 
     def make(bus: Bus, worker: str) -> ImageHandler:
-        return ImageHandler(engine, bus, worker)
+        return ImageHandler(engine, bus, worker, output=output)
 
-    run_worker("diffusion", make, load(WorkerSettings), load(BusSettings))
+    run_worker("diffusion", make, worker_settings, load(BusSettings))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from runtime.messaging.settings import BusSettings
 from runtime.process.hardware import Devices
 from runtime.process.shutdown import Shutdown
 from runtime.worker.images.handler import ImageHandler
+from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.run import Worker
 from runtime.worker.settings import WorkerSettings
 from tests.support.eventually import eventually
@@ -36,6 +37,7 @@ async def running_worker(
     soft_stop_s: float = 20.0,
     preload: bool = True,
     devices: Devices | None = None,
+    output: Output = PLAIN,
 ) -> AsyncIterator[Shutdown]:
     """A worker in this event loop, live on the bus; ends softly with the block. Yields its shutdown."""
     chosen = WorkerSettings(name=name, pool=pool, slots=slots, priority=priority)
@@ -43,7 +45,7 @@ async def running_worker(
     shutdown = Shutdown(soft_stop_s)
 
     def make(bus: Bus, author: str) -> ImageHandler:
-        return ImageHandler(engine, bus, author, preload=preload)
+        return ImageHandler(engine, bus, author, preload=preload, output=output)
 
     task = asyncio.create_task(worker.serve(make, shutdown))
     try:

@@ -36,7 +36,10 @@ _TYPES = {
     ErrorCode.UNAUTHENTICATED: "authentication_error",
     ErrorCode.PERMISSION_DENIED: "permission_error",
     ErrorCode.QUEUE_FULL: "rate_limit_error",
+    ErrorCode.CONTENT_REFUSED: "image_generation_user_error",
 }
+_CODES = {ErrorCode.CONTENT_REFUSED: "moderation_blocked"}
+"""Where OpenAI's image API has a word of its own."""
 _SERVER_FAULT = 500
 
 
@@ -226,6 +229,5 @@ def error(fault: EaselError) -> tuple[int, schemas.ErrorReply]:
     status = HTTP_STATUS[fault.code]
     kind = _TYPES.get(fault.code) or ("server_error" if status >= _SERVER_FAULT else "invalid_request_error")
     param = _PARAMS.get(fault.param, fault.param) if fault.param else None
-    return status, schemas.ErrorReply(
-        schemas.Fault(message=fault.message, type=kind, param=param, code=fault.code.value)
-    )
+    code = _CODES.get(fault.code, fault.code.value)
+    return status, schemas.ErrorReply(schemas.Fault(message=fault.message, type=kind, param=param, code=code))

@@ -20,11 +20,11 @@ from runtime.messaging.connection import Bus, BusError
 from runtime.messaging.image_store import ImageStore, parts_of
 from runtime.messaging.preparation import OnStage
 from runtime.worker.handler import OnStep
-from runtime.worker.images.encoding import encode_image, encode_thumbnail
-from runtime.worker.images.engine import NO_INPUTS, ImageEngine, Inputs
+from runtime.worker.images.engine import NO_INPUTS, ImageEngine, Inputs, OnImageStep
 from runtime.worker.images.engine_thread import EngineThread
 from runtime.worker.images.idle_unload import IdleUnload
 from runtime.worker.images.inputs import decode_image, decode_mask
+from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.images.preparation import prepare_engine
 from runtime.worker.images.previews import with_previews
 from runtime.worker.metrics import LOAD
@@ -48,8 +48,15 @@ class Encoding(msgspec.Struct, frozen=True):
     thumbnail: Future[bytes] | None
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """The pictures of a job, on their way to bytes and looked at meanwhile."""
+
+    encodings: list[Encoding]
+    allowed: Future[None]
+
+
 class ImageHandler:
-    """Satisfies `runtime.worker.handler.Handler[list[Encoding]]` with any engine.
+    """Satisfies `runtime.worker.handler.Handler[Drawn]` with any engine.
 
     `preload` brings the first model into memory before the worker announces itself; all leave it after `idle_unload_s`
     seconds without a picture (0 for never).
@@ -62,7 +69,7 @@ class ImageHandler:
         worker: str,
         *,
         preload: bool = True,
-        metadata: bool = True,
+        output: Output = PLAIN,
         idle_unload_s: float = 0.0,
     ) -> None:
         self._engine = engine
@@ -71,7 +78,7 @@ class ImageHandler:
         self._store = ImageStore(bus)
         self._worker = worker
         self._preload = preload
-        self._metadata = metadata
+        self._output = output
         self._later: set[asyncio.Task[None]] = set()
         """Thumbnails on their way to the store, for which no client waits."""
         self._idle = IdleUnload(engine, self._thread, idle_unload_s)
@@ -109,7 +116,7 @@ class ImageHandler:
             await self._thread.call(prepare_engine, self._engine, wanted, on_stage)
         return Prepared(device=self.device, loaded=self.loaded)
 
-    async def compute(self, job: Job, on_step: OnStep) -> list[Encoding]:
+    async def compute(self, job: Job, on_step: OnStep) -> Drawn:
         request = self._checked(job.request)
         inputs = await self._inputs(request)
         with self._idle.busy():
@@ -129,24 +136,36 @@ class ImageHandler:
         data = await self._store.get_input(kept)
         return await asyncio.get_running_loop().run_in_executor(self._encoders, decode, data, request)
 
-    def _draw(self, request: GenerateImage, on_step: OnStep, inputs: Inputs) -> list[Encoding]:
+    def _draw(self, request: GenerateImage, on_step: OnStep, inputs: Inputs) -> Drawn:
         """In the engine's thread; encoding begins from here, without waiting for the event loop to wake."""
         self._load(request.model)
-        images = self._engine.generate(request, with_previews(request, on_step), inputs)
-        encode = partial(encode_image, request=request, metadata=self._metadata)
+        images = self._engine.generate(request, self._reporting(request, on_step), inputs)
+        allowed = self._encoders.submit(self._output.check, images)
+        encode = partial(self._output.encode, request=request)
         encoded = [self._encoders.submit(encode, image, index=index) for index, image in enumerate(images)]
-        return [
-            Encoding(image.width, image.height, data, self._thumbnail(image))
+        encodings = [
+            Encoding(image.width, image.height, data, self._thumbnail(image, request))
             for image, data in zip(images, encoded, strict=True)
         ]
+        return Drawn(encodings, allowed)
 
-    def _thumbnail(self, image: Image.Image) -> Future[bytes] | None:
-        return self._encoders.submit(encode_thumbnail, image) if max(image.size) > THUMBNAIL_SIDE else None
+    def _thumbnail(self, image: Image.Image, request: GenerateImage) -> Future[bytes] | None:
+        if max(image.size) <= THUMBNAIL_SIDE:
+            return None
+        return self._encoders.submit(self._output.thumbnail, image, request)
 
-    async def deliver(self, job: Job, attempt: int, computed: list[Encoding]) -> tuple[ImageRef, ...]:
+    def _reporting(self, request: GenerateImage, on_step: OnStep) -> OnImageStep:
+        """With previews, unless pictures must be looked at before anybody sees them."""
+        if self._output.checker is None:
+            return with_previews(request, on_step)
+        return lambda done, total, _=None, /: on_step(done, total)
+
+    async def deliver(self, job: Job, attempt: int, computed: Drawn) -> tuple[ImageRef, ...]:
+        """Nothing of a job is stored before all its pictures are allowed."""
+        await asyncio.wrap_future(computed.allowed)
         return tuple(
             await asyncio.gather(
-                *(self._deliver_one(job, attempt, index, encoding) for index, encoding in enumerate(computed))
+                *(self._deliver_one(job, attempt, index, encoding) for index, encoding in enumerate(computed.encodings))
             )
         )
 
@@ -185,6 +204,7 @@ class ImageHandler:
             message = f"worker {self._worker} does not offer the model {request.model!r}; it has {offered}"
             raise EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model")
         check(model, request)
+        self._output.blocklist.check(request.prompt)
         return request
 
     async def close(self) -> None:

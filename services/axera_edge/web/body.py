@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 32 << 20
 _STATUS = {
     ErrorCode.INVALID_REQUEST: 400,
     ErrorCode.UNSUPPORTED: 400,
+    ErrorCode.CONTENT_REFUSED: 400,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.PAYLOAD_TOO_LARGE: 413,
@@ -55,7 +56,7 @@ def answer_failure(request: HttpRequest, fault: Exception) -> Response[Any]:
     if not request.url.path.startswith("/sdapi/"):
         return Response({"status": "error", "error": error.message}, status_code=status, headers=headers)
     body = {"error": error.code.value, "detail": error.message, "body": "", "errors": error.message}
-    unprocessable = status == 400  # noqa: PLR2004  the web UI's word for it
+    unprocessable = error.code in (ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED)  # the web UI's word for it
     return Response(body, status_code=422 if unprocessable else status, headers=headers)
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage
-from runtime.worker.images.encoding import encode_image
 from runtime.worker.images.engine import Inputs, PreviewSource
+from runtime.worker.images.output import PLAIN, Output
 from services.axera_edge.engine import Drawn, EdgeEngine
 from services.axera_edge.npu_thread import NpuBusyError
 
@@ -45,10 +45,11 @@ class Running(msgspec.Struct):
 class Desk:
     """One for each process. At most `max_waiting` requests at once, each waiting at most `wait_s` for its turn."""
 
-    def __init__(self, engine: EdgeEngine, wait_s: float, max_waiting: int) -> None:
+    def __init__(self, engine: EdgeEngine, wait_s: float, max_waiting: int, output: Output = PLAIN) -> None:
         self.engine = engine
         self._wait_s = wait_s
         self._max_waiting = max_waiting
+        self._output = output
         self._present = 0
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self.running: Running | None = None
@@ -57,8 +58,9 @@ class Desk:
         """Wait for the card, draw, encode.
 
         Raises:
-            EaselError: UNAVAILABLE with a time to come back; what the engine raises.
+            EaselError: UNAVAILABLE with a time to come back; CONTENT_REFUSED; what the engine raises.
         """
+        self._output.blocklist.check(request.prompt)
         if self._present >= self._max_waiting:
             raise self._busy(f"{self._present} requests are waiting, as many as may")
         self._present += 1
@@ -91,8 +93,9 @@ class Desk:
             if self.running is running:
                 self.running = None
         self._seconds.append(drawn.total_time_ms / 1000)
+        self._output.check(drawn.images)
         encoded = tuple(
-            b64encode(encode_image(image, request, index)).decode() for index, image in enumerate(drawn.images)
+            b64encode(self._output.encode(image, request, index)).decode() for index, image in enumerate(drawn.images)
         )
         return Finished(request, encoded, round(drawn.text_time_ms), round(drawn.total_time_ms))
 

@@ -112,8 +112,8 @@ def test_the_pickers_picture_to_start_from_is_taken(device: EdgeProcess) -> None
 
 
 def test_a_seed_draws_the_same_picture_again(device: EdgeProcess) -> None:
-    once, again = (post(f"{device.url}/generate", PICKER | {"seed": 42})["base64"] for _ in range(2))
-    assert once == again
+    once, again = (opened(post(f"{device.url}/generate", PICKER | {"seed": 42})["base64"]) for _ in range(2))
+    assert once.tobytes() == again.tobytes()
     assert once != post(f"{device.url}/generate", PICKER | {"seed": 43})["base64"]
 
 
