@@ -90,6 +90,13 @@ def test_every_format_says_that_a_machine_drew_it_and_keeps_its_parameters(
     assert Image.open(io.BytesIO(data)).tobytes() == Image.open(io.BytesIO(plain)).tobytes()
 
 
+def test_a_thumbnail_says_so_too_and_has_no_prompt(signer: PictureSigner) -> None:
+    small = Output(signer=signer).thumbnail(PICTURE, generate_image(width=96, height=64, prompt=PROMPT))
+    state, manifest = read(small, ImageFormat.JPEG)
+    assert (state, action_of(manifest)["digitalSourceType"]) == ("Valid", DRAWN)
+    assert PROMPT.encode() not in small
+
+
 def parameters_in(data: bytes) -> str:
     image = Image.open(io.BytesIO(data))
     if "parameters" in image.info:

@@ -52,7 +52,8 @@ class Drawn(msgspec.Struct, frozen=True):
     """The pictures of a job, on their way to bytes and looked at meanwhile."""
 
     encodings: list[Encoding]
-    allowed: Future[None]
+    allowed: Future[None] | None
+    """None where nobody has to look."""
 
 
 class ImageHandler:
@@ -140,7 +141,7 @@ class ImageHandler:
         """In the engine's thread; encoding begins from here, without waiting for the event loop to wake."""
         self._load(request.model)
         images = self._engine.generate(request, self._reporting(request, on_step), inputs)
-        allowed = self._encoders.submit(self._output.check, images)
+        allowed = self._encoders.submit(self._output.check, images) if self._output.checker else None
         encode = partial(self._output.encode, request=request)
         encoded = [self._encoders.submit(encode, image, index=index) for index, image in enumerate(images)]
         encodings = [
@@ -162,7 +163,8 @@ class ImageHandler:
 
     async def deliver(self, job: Job, attempt: int, computed: Drawn) -> tuple[ImageRef, ...]:
         """Nothing of a job is stored before all its pictures are allowed."""
-        await asyncio.wrap_future(computed.allowed)
+        if computed.allowed is not None:
+            await asyncio.wrap_future(computed.allowed)
         return tuple(
             await asyncio.gather(
                 *(self._deliver_one(job, attempt, index, encoding) for index, encoding in enumerate(computed.encodings))
