@@ -13,6 +13,7 @@ from runtime.messaging.job_client import JobClient
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare
 from tests.support.nats_cluster import NatsCluster
+from tests.support.nats_container import NatsContainer, start_shared_server
 from tests.support.nats_server import NatsServer
 from tests.support.systems import start_gateway
 
@@ -28,21 +29,21 @@ def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer | NatsCluster]:
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer | NatsContainer | NatsCluster]:
     """One server that tests share, or a cluster of three (`make test-cluster`); tests that kill some start their own."""
     folder = tmp_path_factory.mktemp("nats")
-    server = (NatsCluster if os.environ.get("EASEL_TEST_CLUSTER") else NatsServer)(folder).start()
+    server = NatsCluster(folder).start() if os.environ.get("EASEL_TEST_CLUSTER") else start_shared_server(folder)
     yield server
     server.kill()
 
 
 @pytest.fixture
-def bus_settings(nats_server: NatsServer) -> BusSettings:
+def bus_settings(nats_server: NatsServer | NatsContainer | NatsCluster) -> BusSettings:
     """A fresh namespace, with short waits."""
     return settings_for(nats_server)
 
 
-def settings_for(server: NatsServer | NatsCluster) -> BusSettings:
+def settings_for(server: NatsServer | NatsContainer | NatsCluster) -> BusSettings:
     """Settings of a fresh namespace on `server`."""
     return BusSettings(
         url=server.url,

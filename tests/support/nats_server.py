@@ -23,6 +23,14 @@ def binary() -> str:
     return found
 
 
+def configuration(listen: str, store: str) -> str:
+    """Of a server that stands alone, with our limits."""
+    return (
+        f'listen: "{listen}"\nmax_payload: 8MB\nmax_pending: 256MB\n'
+        f'jetstream {{ store_dir: "{store}", sync_interval: always, max_file_store: 200GB }}\n'
+    )
+
+
 class NatsServer:
     """`start`, `kill` (-9), `stop` and `start` again: the data and the port stay."""
 
@@ -40,10 +48,7 @@ class NatsServer:
 
     def start(self) -> NatsServer:
         config = self.folder / "nats.conf"
-        config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\nmax_payload: 8MB\nmax_pending: 256MB\n'
-            f'jetstream {{ store_dir: "{self.folder}/js", sync_interval: always, max_file_store: 200GB }}\n'
-        )
+        config.write_text(configuration(f"127.0.0.1:{self.port}", f"{self.folder}/js"))
         for old in self.folder.glob("*.ports"):
             old.unlink()
         with (self.folder / "log").open("ab") as log:
