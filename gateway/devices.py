@@ -22,12 +22,12 @@ def device_is(device: str, wanted: str) -> bool:
 
 
 def on_device(workers: Iterable[WorkerPresence], wanted: str) -> list[WorkerPresence]:
-    """The workers whose pool is on the device and nowhere else, so that a job put there is drawn there.
+    """The workers that draw and whose pool is on the device and nowhere else, so that a job put there is drawn there.
 
     Raises:
         EaselError: UNSUPPORTED, with the devices that there are.
     """
-    live = list(workers)
+    live = [worker for worker in workers if worker.models]
     elsewhere = {worker.pool for worker in live if not device_is(worker.device, wanted)}
     found = [worker for worker in live if worker.pool not in elsewhere]
     if found:

@@ -56,7 +56,7 @@ class Loading:
             EaselError: UNSUPPORTED, no worker of its own is there and none can move, with the devices there are; as
                 `runtime.messaging.preparation.prepare`.
         """
-        workers = self._workers()
+        workers = tuple(worker for worker in self._workers() if worker.models)
         if workers and not any(device_is(it.device, device) for it in workers):
             await self._move(workers, device)
             return

@@ -77,7 +77,7 @@ def named_device(device: str | None, workers: Sequence[WorkerPresence]) -> Seque
     """
     if not device:
         return workers
-    return [worker for worker in workers if worker.id == device] or on_device(workers, device)
+    return [worker for worker in workers if worker.id == device and worker.models] or on_device(workers, device)
 
 
 def at_device(name: str | None, workers: Sequence[WorkerPresence]) -> tuple[str | None, Sequence[WorkerPresence]]:

@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from contracts.images import ImageFormat
 from gateway.api.axera import schemas as axera
 from gateway.api.jobs import schemas as jobs
+from gateway.api.models import schemas as models
 from gateway.api.openai import schemas as openai
 from gateway.api.operation import describe, described_schemas, reference
 from gateway.api.pipeline import schemas as pipeline
@@ -45,12 +46,16 @@ _FAILURES: tuple[tuple[str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("/generate", (jobs.JobsErrorReply, axera.ModeErrorReply)),
     ("/", (jobs.JobsErrorReply,)),
 )
-_STREAMED = ("createImage", "createImageEdit", "createImageVariation")
-"""Operations that answer with events where the body says `stream`."""
-_PICTURES = ("getJobImage", "pipelineImage")
+_STREAMED = {
+    **dict.fromkeys(("createImage", "createImageEdit", "createImageVariation"), openai.ImageEvent),
+    "enhancePrompt": prompt_assist.EnhanceEvent,
+    "loadModel": models.LoadEvent,
+}
+"""Operations that answer with events where the body says `stream`, and what these are."""
+_PICTURES = ("getJobImage", "getJobThumbnail", "pipelineImage")
 """Operations that answer with a picture as it was asked for, in any format."""
 
-describe(openai.ImageEvent, *(kind for _, kinds in _FAILURES for kind in kinds))
+describe(*_STREAMED.values(), *(kind for _, kinds in _FAILURES for kind in kinds))
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
@@ -78,12 +83,15 @@ def _with_failures(path: str, operation: dict[str, Any]) -> dict[str, Any]:
         "description": "A failure, in this dialect's words",
         "content": {"application/json": {"schema": references[0] if len(references) == 1 else {"anyOf": references}}},
     }
-    if operation.get("operationId") in _STREAMED:
-        event = {"text/event-stream": {"schema": {"$ref": reference(openai.ImageEvent)}}}
-        operation["responses"]["200"]["content"].update(event)
+    if event := _STREAMED.get(operation.get("operationId", "")):
+        stream = {"text/event-stream": {"schema": {"$ref": reference(event)}}}
+        operation["responses"]["200"]["content"].update(stream)
     if operation.get("operationId") in _PICTURES:
         content = operation["responses"]["200"]["content"]
         content.update({form.content_type: content[ImageFormat.PNG.content_type] for form in ImageFormat})
+    for media in operation["responses"].get("200", {}).get("content", {}).values():
+        if "oneOf" in media["schema"]:  # an answer may have all fields of another
+            media["schema"]["anyOf"] = media["schema"].pop("oneOf")
     answers = {status: answer for status, answer in operation["responses"].items() if status != "400"}
     return {**operation, "responses": {**answers, "default": failure}}
 

@@ -56,6 +56,16 @@ async def test_every_operation_describes_its_failures_in_its_dialect(document: d
             assert schema.endswith(f"/{kind}"), path
 
 
+async def test_answers_in_streams_and_pictures_in_every_format_are_described(document: dict[str, Any]) -> None:
+    def kinds(method: str, path: str) -> set[str]:
+        return set(document["paths"][path][method]["responses"]["200"]["content"])
+
+    for path in ("/v1/images/generations", "/v1/images/edits", "/v1/prompts/enhance", "/models/load"):
+        assert kinds("post", path) == {"application/json", "text/event-stream"}, path
+    for path in ("/job/{job_id}/image", "/job/{job_id}/thumbnail", "/pipeline/image"):
+        assert {"image/png", "image/jpeg", "image/webp"} <= kinds("get", path), path
+
+
 @pytest.mark.parametrize("path", ["/schema", "/docs", "/redoc"])
 async def test_people_read_it_without_scripts_or_other_servers(alone: httpx.AsyncClient, path: str) -> None:
     answer = await alone.get(path, follow_redirects=True)

@@ -75,6 +75,14 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are() -> None:
     assert "studio, pi-07" in fault.message
 
 
+@pytest.mark.parametrize("device", ["openvino cpu", "enhancer"])
+def test_what_does_not_draw_is_no_device(device: str) -> None:
+    """An enhancer is on the bus too."""
+    fault = refusal((*WORKERS, worker("enhancer", device="openvino cpu")), device=device)
+    assert (fault.code, fault.param) == (ErrorCode.UNSUPPORTED, "device")
+    assert fault.message.endswith("there are: Axera NPU 0, cuda:0 H200")
+
+
 def test_a_hub_id_with_a_revision_is_no_device() -> None:
     model = msgspec.structs.replace(LARGE, source="owner/name@4ba40db")
     assert routed((worker("studio", model),), model="owner/name@4ba40db").pool == "studio"

@@ -156,7 +156,7 @@ async def get_image(
     summary="One picture in a small form; 409 before the job succeeded",
     tags=_TAGS,
     operation_id="getJobThumbnail",
-    responses={200: ResponseSpec(bytes, description="At most 384 pixels a side", media_type="image/jpeg")},
+    responses={200: ResponseSpec(bytes, description="A JPEG of at most 384 pixels a side", media_type="image/png")},
 )
 async def get_thumbnail(
     job_id: FromPath[str],

@@ -38,6 +38,14 @@ class ModelReply(msgspec.Struct, kw_only=True):
     workers: tuple[str, ...]
 
 
+class LoadEvent(msgspec.Struct, kw_only=True):
+    """A server-sent event: `stage` (a `Stage`), `loaded` (a `ModelReply`) or `error`."""
+
+    event: str
+    data: str
+    """JSON."""
+
+
 class Stage(msgspec.Struct, kw_only=True):
     """One event of a stream."""
 
