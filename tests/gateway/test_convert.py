@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import get_type_hints
 
 import msgspec
 import pytest
+from openai.types.image_create_variation_params import ImageCreateVariationParams
+from openai.types.image_edit_params import ImageEditParamsBase
+from openai.types.image_generate_params import ImageGenerateParamsBase
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.events import EventId, Finished, Progress, Queued, Released, Started
@@ -89,6 +93,63 @@ def test_partial_images_are_asked_for_in_streams_only() -> None:
     for stream, count in ((True, 2), (False, None)):
         body = msgspec.convert({"prompt": "a", "stream": stream, "partial_images": 2}, schemas.ImagesRequest)
         assert openai.wanted(body).num_previews == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "honoured"),
+    [
+        (schemas.ImagesRequest, ImageGenerateParamsBase, {"prompt", "model", "n", "size", "background"}),
+        (schemas.EditsRequest, ImageEditParamsBase, {"prompt", "model", "n", "size", "background", "input_fidelity"}),
+        (schemas.VariationRequest, ImageCreateVariationParams, {"model", "n", "size", "response_format"}),
+    ],
+)
+def test_every_parameter_of_openais_package_is_taken_and_named_where_it_has_no_effect(
+    kind: type[schemas.ImagesRequest], params: type, honoured: set[str]
+) -> None:
+    """A parameter that a newer package adds makes this test ask what becomes of it."""
+    fields: dict[str, object] = {
+        "prompt": "a",
+        "model": "gpt-image-1",
+        "n": 2,
+        "size": "64x64",
+        "background": "opaque",
+        "input_fidelity": "high",
+        "output_format": "png",
+        "output_compression": 90,
+        "partial_images": 2,
+        "response_format": "b64_json",
+        "quality": "high",
+        "moderation": "low",
+        "complexity": "low",
+        "frame_count": 2,
+        "frame_duration_ms": 200,
+        "svg": {"model": "x"},
+        "style": "vivid",
+        "user": "u",
+        "safety_identifier": "s",
+    }
+    files = {"image", "mask", "markup"}
+    theirs = set(get_type_hints(params))
+    assert theirs <= set(fields) | files
+    given = {name: value for name, value in fields.items() if name in theirs}
+    idle = openai.ignored(msgspec.convert({"prompt": "a"} | given, kind), set(given))
+    assert set(given) - idle - {"output_format", "response_format"} == honoured - {"response_format"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "idle"),
+    [
+        ({"partial_images": 2, "stream": True}, set()),
+        ({"output_compression": 90, "output_format": "webp"}, set()),
+        ({"response_format": "url", "stream": True}, {"response_format"}),
+        ({"input_fidelity": "high", "mask": {"image_url": "data:"}}, {"input_fidelity"}),
+        ({"input_fidelity": "high", "strength": 0.3}, {"input_fidelity"}),
+        ({"style": "ink", "use_enhancer": True}, set()),
+    ],
+)
+def test_a_field_has_an_effect_or_none_beside_the_others(fields: dict[str, object], idle: set[str]) -> None:
+    body = msgspec.convert({"prompt": "a"} | fields, schemas.EditsRequest)
+    assert openai.ignored(body, set(fields)) == idle
 
 
 def test_nulls_mean_nothing() -> None:

@@ -115,6 +115,21 @@ def notes(body: schemas.ImagesRequest, pictures: int = 1) -> tuple[str, ...]:
     return tuple(said)
 
 
+def ignored(body: schemas.ImagesRequest, named: set[str]) -> set[str]:
+    """Those of the fields that a client `named` which change nothing here, or nothing beside the others."""
+    understood = {field.encode_name for field in msgspec.structs.fields(body)}
+    lossless = body.output_format in (None, ImageFormat.PNG)
+    without_effect = {
+        "style": not body.use_enhancer,
+        "partial_images": bool(body.partial_images) and not body.stream,
+        "output_compression": body.output_compression not in (None, 100) and lossless,
+        "response_format": body.response_format == "url" and bool(body.stream),
+    }
+    if isinstance(body, schemas.EditsRequest):
+        without_effect["input_fidelity"] = body.strength is not None or body.mask is not None or "mask" in named
+    return named - understood | {name for name, idle in without_effect.items() if idle and name in named}
+
+
 def size(text: str | None) -> tuple[int | None, int | None]:
     """Width and height in pixels; nothing for `auto`.
 

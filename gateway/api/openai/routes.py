@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
@@ -73,7 +72,7 @@ async def _edit(
         count, wanted = len(body.images or ()), convert.wanted_edit(body, None, None)
     else:
         form = await read_form(request, settings)
-        body, named = parse_form(form, kind), set(form.fields)
+        body, named = parse_form(form, kind), {*form.fields, *form.files} - {"image"}
         images, masks = form.files.get("image", []), form.files.get("mask", [])
         count = len(images)
         wanted = convert.wanted_edit(body, next(iter(images), None), next(iter(masks), None))
@@ -92,9 +91,7 @@ class _Asked(NamedTuple):
 
 async def _answer(request: HttpRequest, asked: _Asked, service: Service, settings: GatewaySettings) -> Answer | Stream:
     once, warnings = once_of(request.headers), convert.notes(asked.body, asked.images)
-    understood = {field.encode_name for field in msgspec.structs.fields(asked.body)}
-    unused = set() if asked.body.use_enhancer else {"style"}
-    ignored = ", ".join(sorted(asked.named - understood | asked.named & unused))[:500]
+    ignored = ", ".join(sorted(convert.ignored(asked.body, asked.named)))[:500]
     if asked.body.stream:
         submitted, watched = await service.watch(asked.wanted, owner(request), once)
         headers = _notes(ignored, (*submitted.warnings, *warnings), submitted.job)
