@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import EaselError, ErrorCode
+from gateway.resolve import legal_size
 from services.diffusion.catalogue import BUILT_IN, Catalogue
 
 ON_THE_HUB = Catalogue().ids[1:]
@@ -133,3 +134,10 @@ def test_pocket_ships_with_its_own_defaults() -> None:
     assert model.folder == BUILT_IN.parent / "models" / "pocket"
     assert (model.info.family, model.info.default_width) == ("stable-diffusion", 256)
     assert model.info.source == f"pocket@{model.revision}"
+
+
+@pytest.mark.parametrize("size", ["512x512", "768x768", "1024x1024", "1280x720", "720x1280", "1024x768", "768x1024"])
+def test_z_image_draws_every_size_that_the_job_service_promised(size: str) -> None:
+    """To the pixel; its document's multiples of 64 would not allow two of them."""
+    width, height = (int(side) for side in size.split("x"))
+    assert legal_size(width, height, Catalogue().find("Tongyi-MAI/Z-Image-Turbo").info) == (width, height)
