@@ -32,6 +32,9 @@ Seeds = Annotated[
     str,
     typer.Option("--seed", metavar="SEEDS", help="For the same picture again: 7, 1,4,9 or 20-24; -1 for any."),
 ]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Draw apart from others, to repeat it bit for bit on the same worker.")
+]
 NumImages = Annotated[int, typer.Option("-n", "--num-images", metavar="N", min=1, max=10, help="Pictures of each.")]
 Model = Annotated[
     str | None,

@@ -74,6 +74,8 @@ class GenerateImage(msgspec.Struct, frozen=True, kw_only=True, tag="generate_ima
     """How far to go from `init_image`, 0 … 1: 1 keeps nothing of it where it is painted."""
     scheduler: str = ""
     """One of the model's `schedulers`; empty for its own."""
+    deterministic: bool = False
+    """Draw it apart from all others, so that the same worker repeats it bit for bit."""
     num_previews: int = 0
     """Pictures of the unfinished work to send along, spread evenly over the steps."""
 

@@ -50,6 +50,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """None: `STRENGTH`, or 1 with a mask."""
     scheduler: str | None = None
     num_previews: int | None = None
+    deterministic: bool = False
     lenient: bool = False
     """Steps, guidance, scheduler and size are wishes: the model's nearest are taken where it has not these."""
     device: str | None = None
@@ -131,6 +132,7 @@ def resolve(wanted: Wanted, model: ModelInfo, settings: GatewaySettings) -> Reso
         strength=_strength(wanted),
         scheduler=_scheduler(wanted.scheduler, model),
         num_previews=_previews(wanted.num_previews),
+        deterministic=wanted.deterministic,
     )
     return Resolved(request, tuple(warnings))
 

@@ -16,6 +16,7 @@ from cli.faults import CliError, ExitCode
 from cli.options import (
     DEFAULT_URL,
     AsJson,
+    Deterministic,
     Guidance,
     Model,
     NegativePrompt,
@@ -46,6 +47,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
     guidance_scale: Guidance = None,
     negative_prompt: NegativePrompt = None,
     seed: Seeds = "",
+    deterministic: Deterministic = False,
     num_images: NumImages = 1,
     model: Model = None,
     save_metadata: SaveMetadata = False,
@@ -77,6 +79,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
         num_inference_steps=steps,
         guidance_scale=guidance_scale,
         negative_prompt=negative_prompt,
+        deterministic=deterministic or None,
         num_images=num_images if num_images > 1 else None,
         model=model,
         mask_image=read_picture(mask, "--mask") if mask else None,

@@ -37,6 +37,10 @@ class Handler(Protocol[Computed]):
     def loaded(self) -> tuple[str, ...]:
         """Ids of the models in memory."""
 
+    @property
+    def slots(self) -> int:
+        """Jobs that it computes at once with profit, at the moment."""
+
     async def start(self) -> None:
         """Get ready; the worker announces itself afterwards. Raises EaselError when it cannot work at all."""
 

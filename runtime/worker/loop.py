@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -16,6 +15,7 @@ from runtime.process.shutdown import Shutdown
 from runtime.worker.cancellation import StopReason
 from runtime.worker.execution import Execution
 from runtime.worker.handler import Handler
+from runtime.worker.slots import Slots
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ HAND_BACK_S = 10.0
 
 
 class JobLoop:
-    """Runs the jobs of one pool through one handler, `slots` at a time."""
+    """Runs the jobs of one pool through one handler: as many at a time as it computes at once, `slots` at least."""
 
     def __init__(
         self, bus: Bus, pool: str, worker: str, handler: Handler[Any], slots: int, *, priority: int = 0
@@ -35,15 +35,10 @@ class JobLoop:
         self._worker = worker
         self._handler = handler
         self._priority = priority
-        self._slots = asyncio.Semaphore(slots)
         self._running: dict[str, Execution] = {}
         self._cancelled: deque[str] = deque(maxlen=REMEMBERED_CANCELS)
         """Jobs whose cancellation came while none of them ran here; one may be on its way to us."""
-        self.slots = slots
-        self.busy = 0
-        """Slots in use."""
-        self.on_change: Callable[[], None] = lambda: None
-        """Called whenever `busy` changes."""
+        self.slots = Slots(lambda: max(slots, handler.slots))
 
     async def run(self, shutdown: Shutdown) -> None:
         """Take jobs until the soft stop; return when every job taken is settled or handed back."""
@@ -52,12 +47,12 @@ class JobLoop:
         tasks: set[asyncio.Task[None]] = set()
         async with cancel_signals(self._bus, self._pool, self._cancel):
             async with queue.open():
-                while await self._free_slot(shutdown.soft):
+                while await self.slots.one_free(shutdown.soft):
                     delivery = await queue.next(shutdown.soft)
                     if delivery is None:
                         break
-                    self._take()
-                    execution = Execution(self._bus, self._worker, self._handler, delivery, self._give)
+                    self.slots.take()
+                    execution = Execution(self._bus, self._worker, self._handler, delivery, self.slots.give)
                     self._running[execution.job_id] = execution
                     if execution.job_id in self._cancelled:
                         execution.token.set(StopReason.ENDED)
@@ -91,23 +86,6 @@ class JobLoop:
         done.cancel()
         for execution in list(self._running.values()):
             await execution.abandon()
-
-    async def _free_slot(self, stop: asyncio.Event) -> bool:
-        """Wait for a free slot; False when stopped first."""
-        acquire = asyncio.ensure_future(self._slots.acquire())
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({acquire, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        return acquire.done() or not acquire.cancel()
-
-    def _take(self) -> None:
-        self.busy += 1
-        self.on_change()
-
-    def _give(self) -> None:
-        self.busy -= 1
-        self._slots.release()
-        self.on_change()
 
     def _cancel(self, job_id: str) -> None:
         if execution := self._running.get(job_id):

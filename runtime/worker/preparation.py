@@ -37,7 +37,7 @@ async def preparing(bus: Bus, worker: str, handler: Handler[Any], loop: JobLoop)
         try:
             return await preparable.prepare(wanted, on_stage)
         finally:
-            loop.on_change()
+            loop.slots.refresh()
 
     async with preparations(bus, worker, handle):
         yield

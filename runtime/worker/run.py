@@ -130,7 +130,7 @@ class Worker:
     async def _announcing(self, bus: Bus, pool: str, handler: Handler[Any], loop: JobLoop) -> AsyncIterator[None]:
         """Tell the gateways at once, at every change and every few seconds; say goodbye on the way out."""
         changed = asyncio.Event()
-        loop.on_change = changed.set
+        loop.slots.on_change = changed.set
 
         async def repeat() -> None:
             while True:
@@ -154,8 +154,8 @@ class Worker:
             pool=pool,
             models=handler.models,
             device=handler.device,
-            slots=loop.slots,
-            free_slots=loop.slots - loop.busy,
+            slots=loop.slots.count,
+            free_slots=loop.slots.free,
             loaded=handler.loaded,
             host=socket.gethostname(),
             version=importlib.metadata.version("easel"),

@@ -28,7 +28,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     slots: Annotated[
-        int, Meta(ge=1, le=64, description="Jobs to run at once.", extra={"env": ("EASEL_WORKER_SLOTS",)})
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Jobs to take at once at least; a worker that draws several at once takes as many.",
+            extra={"env": ("EASEL_WORKER_SLOTS",)},
+        ),
     ] = 1
     priority: Annotated[
         int,

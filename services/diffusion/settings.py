@@ -108,6 +108,23 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_DIFFUSION_IDLE_UNLOAD_S",)},
         ),
     ] = 0.0
+    max_batch: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|[1-9]|[1-5][0-9]|6[0-4])$",
+            description="Pictures of the model's own size to draw at once, of all jobs together; larger ones count by "
+            "their pixels. auto: as many as pay, which is tried out when a model is loaded; on most CPUs that is 1.",
+            extra={"env": ("EASEL_DIFFUSION_MAX_BATCH",)},
+        ),
+    ] = "auto"
+    prompt_cache_mb: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Memory in 10^6 bytes for prompts already encoded, for each model; 0 for none.",
+            extra={"env": ("EASEL_DIFFUSION_PROMPT_CACHE_MB",)},
+        ),
+    ] = 64.0
     preload: Annotated[
         bool,
         Meta(

@@ -51,6 +51,10 @@ class EnhanceHandler:
     def loaded(self) -> tuple[str, ...]:
         return ()
 
+    @property
+    def slots(self) -> int:
+        return 1  # more where the operator says so
+
     async def start(self) -> None:
         await self._enhancer.model.start()
         questions = [

@@ -70,6 +70,14 @@ def test_edit_takes_a_file_or_a_job(gateway: StubGateway, tmp_path: Path) -> Non
     assert second == {"prompt": "at night", "index": 2}
 
 
+def test_a_picture_is_drawn_apart_from_others_where_that_is_asked(gateway: StubGateway, tmp_path: Path) -> None:
+    assert easel("generate", "a boat", "--deterministic", "-o", str(tmp_path)).exit_code == 0
+    assert easel("generate", "a boat", "-o", str(tmp_path)).exit_code == 0
+    first, second = asked(gateway)
+    assert first["deterministic"] is True
+    assert "deterministic" not in second
+
+
 def test_retry_queues_the_job_again_and_saves_its_picture(gateway: StubGateway, tmp_path: Path) -> None:
     gateway.routes[f"GET /job/{JOB}"] = lambda r: r.json({"job_id": JOB, "prompt": "a boat", "num_images": 1})
     gateway.routes[f"POST /job/{JOB}/retry"] = gateway.routes["POST /generate/async"]

@@ -11,7 +11,7 @@ pytest.importorskip("diffusers")
 
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
-from tests.conformance.image_engine import ImageEngineSuite
+from tests.conformance.batching_engine import BatchingEngineSuite
 from tests.support import tiny_models
 
 
@@ -23,7 +23,7 @@ def engines() -> dict[str, DiffusersEngine]:
 # Euler's scheduler hands a tensor's method to NumPy 2 in the way of NumPy 1.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @pytest.mark.usefixtures("one_torch_thread")
-class TestDiffusersEngine(ImageEngineSuite):
+class TestDiffusersEngine(BatchingEngineSuite):
     @pytest.fixture(params=tiny_models.PIPELINES)
     def engine(
         self, request: pytest.FixtureRequest, tiny_model: Callable[[str], Path], engines: dict[str, DiffusersEngine]

@@ -14,7 +14,7 @@ pytest.importorskip("services.diffusion.engines.openvino.backend", reason="openv
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.openvino.backend import OpenVINOBackend
-from tests.conformance.image_engine import ImageEngineSuite
+from tests.conformance.batching_engine import BatchingEngineSuite
 from tests.support import tiny_models
 
 
@@ -27,7 +27,7 @@ def engines() -> dict[str, DiffusersEngine]:
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @pytest.mark.usefixtures("one_torch_thread")
 @pytest.mark.xdist_group("openvino-conformance")  # converting takes seconds for each family and process
-class TestOpenVINOEngine(ImageEngineSuite):
+class TestOpenVINOEngine(BatchingEngineSuite):
     @pytest.fixture(params=tiny_models.PIPELINES)
     def engine(
         self,

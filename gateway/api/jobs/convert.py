@@ -48,6 +48,7 @@ def wanted(body: schemas.GenerateRequest) -> Wanted:
         strength=body.strength,
         scheduler=body.scheduler,
         num_previews=body.num_previews,
+        deterministic=bool(body.deterministic),
         enhance=bool(body.use_enhancer),
         style=body.style,
     )
@@ -124,6 +125,7 @@ def job(record: JobRecord) -> schemas.JobReply:
         guidance_scale=request.guidance_scale,
         num_images=request.num_images,
         scheduler=request.scheduler,
+        deterministic=request.deterministic,
         strength=request.strength if request.init_image else None,
         images=picture_facts(outcome) if outcome else [],
         enhancement=enhancement(record.job.enhancement),

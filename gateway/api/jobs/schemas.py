@@ -43,6 +43,9 @@ class GenerateRequest(msgspec.Struct, kw_only=True):
     num_previews: Annotated[
         int | None, Meta(description="Pictures of the unfinished work to send as events, 0 to 50.")
     ] = None
+    deterministic: Annotated[
+        bool | None, Meta(description="Draw it apart from others, to repeat it bit for bit on the same worker.")
+    ] = None
     use_enhancer: Annotated[
         bool | None, Meta(description="Draw a better prompt, which a language model makes of this one.")
     ] = None
@@ -159,6 +162,8 @@ class JobReply(msgspec.Struct, kw_only=True):
     num_images: int
     scheduler: str
     """Empty for the model's own."""
+    deterministic: bool
+    """Drawn apart from others."""
     strength: float | None
     """How far it goes from the picture it starts from; null when it starts from none."""
     images: list[PictureFacts]

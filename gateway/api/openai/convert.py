@@ -64,6 +64,7 @@ def wanted(body: schemas.ImagesRequest) -> Wanted:
         num_inference_steps=body.num_inference_steps if body.steps is None else body.steps,
         guidance_scale=body.guidance_scale,
         seed=body.seed,
+        deterministic=bool(body.deterministic),
         num_images=body.n,
         output_format=body.output_format,
         output_compression=body.output_compression,

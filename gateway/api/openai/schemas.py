@@ -32,6 +32,7 @@ class ImagesRequest(msgspec.Struct, kw_only=True):
     num_inference_steps: Annotated[int | None, Meta(description="Ours. Another name for `steps`.")] = None
     guidance_scale: Annotated[float | None, Meta(description="Ours. How closely to follow the prompt.")] = None
     negative_prompt: Annotated[str | None, Meta(description="Ours. What to avoid.")] = None
+    deterministic: Annotated[bool | None, Meta(description="Ours. Repeat it bit for bit on the same worker.")] = None
     use_enhancer: Annotated[bool | None, Meta(description="Ours. Draw a better prompt: `revised_prompt`.")] = None
     style: Annotated[str | None, Meta(description="With `use_enhancer`: how it should look.")] = None
 

@@ -35,7 +35,10 @@ NO_INPUTS = Inputs()
 
 
 class ImageEngine(Protocol):
-    """Draws pictures. Every method blocks and is called from one dedicated thread, which owns the device context."""
+    """Draws pictures. Every method blocks and is called from one dedicated thread, which owns the device context.
+
+    A `BatchingEngine` is called from several.
+    """
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -89,4 +92,26 @@ class PreparableEngine(ImageEngine, Protocol):
 
         Raises:
             EaselError: ENGINE_FAILED, no such device here, with those that are; nothing has changed.
+        """
+
+
+@runtime_checkable
+class BatchingEngine(ImageEngine, Protocol):
+    """An engine that draws several requests at once: `generate` may be called from several threads.
+
+    Every picture is, within rounding, the one that would be drawn alone; to the last bit if it is asked to be
+    `deterministic`. A request joins and leaves at any step.
+    """
+
+    @property
+    def slots(self) -> int:
+        """Requests of the model's own size that are worth drawing at once, at the moment. Safe from any thread."""
+
+    def share(self, request: GenerateImage) -> float:
+        """How much of the device the request takes, above 0 to 1 for all; 1 too where that is not known yet.
+
+        Safe from any thread.
+
+        Raises:
+            EaselError: MODEL_NOT_FOUND.
         """

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,21 +21,22 @@ from runtime.messaging.connection import Bus, BusError
 from runtime.messaging.image_store import ImageStore, parts_of
 from runtime.messaging.preparation import OnStage
 from runtime.worker.handler import OnStep
-from runtime.worker.images.engine import NO_INPUTS, ImageEngine, Inputs, OnImageStep
+from runtime.worker.images.engine import NO_INPUTS, BatchingEngine, ImageEngine, Inputs, OnImageStep
 from runtime.worker.images.engine_thread import EngineThread
 from runtime.worker.images.idle_unload import IdleUnload
 from runtime.worker.images.inputs import decode_image, decode_mask
 from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.images.preparation import prepare_engine
 from runtime.worker.images.previews import with_previews
+from runtime.worker.images.turns import Turns
 from runtime.worker.metrics import LOAD
 
 log = structlog.get_logger()
 
+MOST_AT_ONCE = 64
+"""Requests in one engine; it says itself how many it wants."""
 CLOSE_S = 5.0
 """Seconds to wait for an engine that is still busy when the worker ends."""
-
-
 ENCODERS = 2
 """Threads that encode: enough to keep up with an engine, few enough to leave it the cores."""
 
@@ -74,7 +76,9 @@ class ImageHandler:
         idle_unload_s: float = 0.0,
     ) -> None:
         self._engine = engine
-        self._thread = EngineThread()
+        self._batching = engine if isinstance(engine, BatchingEngine) else None
+        self._thread = EngineThread(MOST_AT_ONCE if self._batching else 1)
+        self._turns = Turns()
         self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encoder")
         self._store = ImageStore(bus)
         self._worker = worker
@@ -82,7 +86,7 @@ class ImageHandler:
         self._output = output
         self._later: set[asyncio.Task[None]] = set()
         """Thumbnails on their way to the store, for which no client waits."""
-        self._idle = IdleUnload(engine, self._thread, idle_unload_s)
+        self._idle = IdleUnload(engine, self._alone, idle_unload_s)
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -96,10 +100,19 @@ class ImageHandler:
     def loaded(self) -> tuple[str, ...]:
         return self._engine.loaded
 
+    @property
+    def slots(self) -> int:
+        return self._batching.slots if self._batching else 1
+
     async def start(self) -> None:
         if self._preload and self._engine.models:
             with self._idle.busy():
-                await self._thread.call(self._load, self._engine.models[0].id)
+                await self._alone(self._load, self._engine.models[0].id)
+
+    async def _alone(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call the engine while it draws nothing."""
+        async with self._turns.take():
+            await self._thread.call(function, *arguments)
 
     def _load(self, model: str) -> None:
         """In the engine's thread."""
@@ -114,14 +127,18 @@ class ImageHandler:
             EaselError: MODEL_NOT_FOUND, ENGINE_FAILED; UNSUPPORTED where the engine cannot do it at all.
         """
         with self._idle.busy():
-            await self._thread.call(prepare_engine, self._engine, wanted, on_stage)
+            await self._alone(prepare_engine, self._engine, wanted, on_stage)
         return Prepared(device=self.device, loaded=self.loaded)
 
     async def compute(self, job: Job, on_step: OnStep) -> Drawn:
         request = self._checked(job.request)
         inputs = await self._inputs(request)
         with self._idle.busy():
-            return await self._thread.call(self._draw, request, on_step, inputs)
+            async with self._turns.take(request.model, lambda: self._share(request)):
+                return await self._thread.call(self._draw, request, on_step, inputs)
+
+    def _share(self, request: GenerateImage) -> float:
+        return self._batching.share(request) if self._batching else 1.0
 
     async def _inputs(self, request: GenerateImage) -> Inputs:
         """Decoded beside the engine, which may still be busy with nothing but its own work."""
@@ -215,7 +232,7 @@ class ImageHandler:
             await asyncio.wait(self._later, timeout=CLOSE_S)
         self._encoders.shutdown(wait=False)
         try:
-            await asyncio.wait_for(self._thread.call(self._engine.close), CLOSE_S)
+            await asyncio.wait_for(self._alone(self._engine.close), CLOSE_S)
         except TimeoutError:
             return
         self._thread.stop()

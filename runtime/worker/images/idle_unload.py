@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from runtime.worker.images.engine import ImageEngine, PreparableEngine
-from runtime.worker.images.engine_thread import EngineThread
+
+CallAlone = Callable[..., Awaitable[None]]
+"""Calls a function while the engine draws nothing."""
 
 
 class IdleUnload:
     """Belongs to the event loop; does nothing with `after_s` 0, or with an engine that cannot give models back."""
 
-    def __init__(self, engine: ImageEngine, thread: EngineThread, after_s: float) -> None:
+    def __init__(self, engine: ImageEngine, call_alone: CallAlone, after_s: float) -> None:
         self._engine = engine if isinstance(engine, PreparableEngine) else None
-        self._thread = thread
+        self._call_alone = call_alone
         self._after_s = after_s
         self._working = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -39,10 +41,10 @@ class IdleUnload:
             self._timer.cancel()
 
     def _unload(self) -> None:
-        self._unloading = asyncio.create_task(self._thread.call(_unload_all, self._engine))
+        self._unloading = asyncio.ensure_future(self._call_alone(_unload_all, self._engine))
 
 
 def _unload_all(engine: PreparableEngine) -> None:
-    """In the engine's thread."""
+    """While it draws nothing."""
     for model in engine.loaded:
         engine.unload(model)

@@ -9,11 +9,19 @@ from services.diffusion.catalogue import Model
 
 
 class Backend(Protocol):
-    """Networks on one device. Every method blocks and is called from the engine's thread, `name` from any."""
+    """Networks on one device. Every method blocks and is called by one thread at a time, the properties by any."""
 
     @property
     def name(self) -> str:
         """The device, as people name it."""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether text encoders and VAE may run beside the denoiser: what they need is not what it waits for."""
+
+    @property
+    def batches(self) -> bool:
+        """Whether calls with any number of pictures are as welcome as any others."""
 
     def size(self, model: Model) -> float:
         """Bytes that the weights of `model` will take in memory; 0 where nobody says."""

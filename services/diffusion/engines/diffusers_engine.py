@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from contracts.images import GenerateImage, ModelInfo
 from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import MakeBackend
+from services.diffusion.engines.batching.capacity import measure
+from services.diffusion.engines.batching.device_thread import DeviceThread
 from services.diffusion.engines.loaded_model import LoadedModel
 from services.diffusion.engines.model_cache import GB, ModelCache
 from services.diffusion.engines.native_size import at_asked_size, at_native_size
@@ -26,20 +29,23 @@ from services.diffusion.engines.pipelines import (
     to_pictures,
 )
 from services.diffusion.engines.previews import StepWatch
+from services.diffusion.engines.sample import plain_request, sample_call
 from services.diffusion.engines.torch_backend import TorchBackend
 from services.diffusion.engines.weights import LOAD_FAULTS, quieten_libraries
 
 log = structlog.get_logger()
 
+MB = 1e6
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """In the words of torch's allocators that raise a plain RuntimeError (CPU, MPS)."""
 
 
 class DiffusersEngine:
-    """Satisfies `runtime.worker.images.engine.PreparableEngine`.
+    """Satisfies `runtime.worker.images.engine.PreparableEngine` and `BatchingEngine`.
 
     Keeps the `keep` models used last in memory, within `memory_gb` (10^9 bytes of weights; 0 for any). Nothing is
-    loaded before it is needed.
+    loaded before it is needed. `max_batch` pictures of a model's own size are drawn at once; 0 for as many as are found
+    to pay when it is loaded. `prompt_cache_mb` are 10^6 bytes of embeddings to keep for each model.
     """
 
     def __init__(
@@ -50,12 +56,20 @@ class DiffusersEngine:
         *,
         keep: int = 1,
         memory_gb: float = 0.0,
+        max_batch: int = 1,
+        prompt_cache_mb: float = 0.0,
     ) -> None:
         quieten_libraries()
         self._models = tuple(models)
         self._make_backend = make_backend
         self._backend = make_backend(device)
         self._cache: ModelCache[LoadedModel] = ModelCache(keep, memory_gb * GB, self._release)
+        self._max_batch = max_batch
+        self._prompt_cache = prompt_cache_mb * MB
+        self._thread = DeviceThread()
+        self._changing = threading.RLock()
+        """Held while models come and go."""
+        self._slots = max(1, max_batch)
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -69,6 +83,19 @@ class DiffusersEngine:
     def loaded(self) -> tuple[str, ...]:
         return self._cache.loaded
 
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    def share(self, request: GenerateImage) -> float:
+        loaded = self._cache.peek(self._find(request.model).info.id)
+        if loaded is None:
+            return 1.0
+        drawn, _ = at_native_size(loaded.model, request, NO_INPUTS)
+        own = plain_request(loaded.model)
+        pictures = request.num_images * drawn.width * drawn.height / (own.width * own.height)
+        return min(1.0, pictures / loaded.at_once)
+
     def load(self, model: str) -> None:
         self._load(self._find(model))
 
@@ -77,29 +104,35 @@ class DiffusersEngine:
     ) -> list[Image.Image]:
         model = self._find(request.model)
         check_request(model.info, request)
-        loaded = self._load(model)
+        loaded, member = self._load(model), object()
         try:
             with torch.inference_mode():
-                return _draw(loaded, request, on_step, inputs)
+                return _draw(loaded, member, request, on_step, inputs)
         except _Stopped as stop:
             raise stop.fault from None
         except (*LOAD_FAULTS, MemoryError, FloatingPointError) as fault:
             log.warning("drawing failed", model=model.info.id, exc_info=fault)
             failure = _explain(model, request, fault)
+        finally:
+            self._thread.leave(member)
         raise self._released(failure)
 
     def close(self) -> None:
-        self._cache.clear()
-        self._backend.release()
+        with self._changing:
+            self._cache.clear()
+            self._backend.release()
+            self._thread.stop()
 
     def unload(self, model: str) -> None:
-        self._cache.drop(self._find(model).info.id)
+        with self._changing:
+            self._cache.drop(self._find(model).info.id)
 
     def select_device(self, device: str) -> None:
         backend = self._make_backend(device)
-        if backend.name != self._backend.name:
-            self._cache.clear()
-            self._backend = backend
+        with self._changing:
+            if backend.name != self._backend.name:
+                self._cache.clear()
+                self._backend = backend
 
     def _release(self) -> None:
         self._backend.release()
@@ -112,21 +145,34 @@ class DiffusersEngine:
         raise EaselError(ErrorCode.MODEL_NOT_FOUND, f"no model {name!r} here; there is {offered}", param="model")
 
     def _load(self, model: Model) -> LoadedModel:
-        name = model.info.id
-        kept = self._cache.find(name)
-        if kept is not None:
-            return kept
-        self._cache.make_room(name, self._backend.size(model))
+        with self._changing:
+            loaded = self._cache.find(model.info.id) or self._loaded_now(model)
+            self._slots = loaded.at_once
+            return loaded
+
+    def _loaded_now(self, model: Model) -> LoadedModel:
+        name, size = model.info.id, self._backend.size(model)
+        self._cache.make_room(name, size)
         try:
-            loaded = LoadedModel(model, self._backend.load(model), self._backend.size(model))
+            pipe = self._backend.load(model)
+            loaded = LoadedModel(model, pipe, size, self._thread, self._prompt_cache, overlaps=self._backend.overlaps)
+            loaded.at_once = self._at_once(loaded)
         except (*LOAD_FAULTS, MemoryError) as fault:
             log.warning("loading failed", model=name, exc_info=fault)
             failure = _explain(model, None, fault)
         else:
             self._cache.keep(name, loaded)
-            log.info("loaded", model=name, device=self.device, dtype=str(loaded.pipe.dtype))
+            log.info("loaded", model=name, device=self.device, dtype=str(pipe.dtype), at_once=loaded.at_once)
             return loaded
         raise self._released(failure)
+
+    def _at_once(self, loaded: LoadedModel) -> int:
+        if self._max_batch:
+            return self._max_batch
+        if not self._backend.batches:
+            return 1
+        call = sample_call(loaded)
+        return self._thread.run(None, lambda: measure(call, loaded.run))
 
     def _released(self, failure: EaselError) -> EaselError:
         """To be called outside the `except`, where its traceback no longer holds the failed call's tensors."""
@@ -134,15 +180,17 @@ class DiffusersEngine:
         return failure
 
 
-def _draw(loaded: LoadedModel, request: GenerateImage, on_step: OnImageStep, inputs: Inputs) -> list[Image.Image]:
+def _draw(
+    loaded: LoadedModel, member: object, request: GenerateImage, on_step: OnImageStep, inputs: Inputs
+) -> list[Image.Image]:
     model = loaded.model
     native, start = at_native_size(model, request, inputs)
-    pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), request.scheduler)
+    pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), native, member)
     watch = StepWatch(pipe.scheduler)
 
     def preview() -> list[Image.Image]:
         latents = latent_pictures(pipe, watch.predicted(), native.width, native.height)
-        return keep_unmasked(loaded.preview_decoder(latents), inputs)
+        return keep_unmasked(loaded.preview(member, latents), inputs)
 
     def step_ended(pipe: Any, step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
         try:

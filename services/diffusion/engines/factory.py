@@ -37,7 +37,13 @@ def build_engine(settings: DiffusionSettings) -> ImageEngine:
         message = f"the engine {name} is not installed ({fault.name} is missing): pip install 'easel[{extra}]'"
         raise EaselError(ErrorCode.ENGINE_FAILED, message) from fault
     return DiffusersEngine(
-        models, settings.device, make_backend, keep=settings.loaded_models, memory_gb=settings.memory_gb
+        models,
+        settings.device,
+        make_backend,
+        keep=settings.loaded_models,
+        memory_gb=settings.memory_gb,
+        max_batch=0 if settings.max_batch == "auto" else int(settings.max_batch),
+        prompt_cache_mb=settings.prompt_cache_mb,
     )
 
 

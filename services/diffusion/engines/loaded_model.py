@@ -4,36 +4,87 @@ from __future__ import annotations
 
 import copy
 import inspect
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import diffusers
+import torch
+from PIL import Image
 
+from contracts.images import GenerateImage
 from services.diffusion.catalogue import Model
+from services.diffusion.engines.batching.device_thread import DeviceThread
+from services.diffusion.engines.batching.shared import Denoiser, Vae, runner
 from services.diffusion.engines.previews import PreviewDecoder
+from services.diffusion.engines.prompt_cache import PromptCache
 from services.diffusion.schedulers import own_name
+
+T = TypeVar("T")
 
 
 class LoadedModel:
-    """Weights once; pipelines of its three tasks share them."""
+    """Weights once; the private pipelines of all requests share them.
 
-    def __init__(self, model: Model, pipe: Any, size: float) -> None:
+    `prompts` are bytes of embeddings to keep. With `overlaps`, text encoders and VAE run in the requests' threads, one
+    at a time; without, in the device's.
+    """
+
+    def __init__(
+        self, model: Model, pipe: Any, size: float, device: DeviceThread, prompts: float, *, overlaps: bool
+    ) -> None:
         self.model = model
         self.pipe = pipe
         self.size = size
         """Bytes of its weights."""
-        self.preview_decoder = PreviewDecoder(pipe.vae)
+        self.at_once = 1
+        """Pictures of its own size that are worth drawing at once."""
+        self._preview_decoder = PreviewDecoder(pipe.vae)
+        self.run = runner(self.denoiser)
+        self._device = device
+        self._prompts = PromptCache(prompts)
+        self._lock = threading.Lock() if overlaps else None
         self._by_class = {model.family.pipeline: pipe}
 
-    def private_pipeline(self, class_name: str, scheduler: str) -> Any:
-        """A pipeline for one request: its scheduler and its running state are its own.
+    @property
+    def denoiser(self) -> Any:
+        return getattr(self.pipe, self._denoiser_name)
 
-        `scheduler` is one of the model's `schedulers`, or empty for its own.
+    @property
+    def _denoiser_name(self) -> str:
+        return "unet" if "unet" in self.pipe.components else "transformer"
+
+    def private_pipeline(
+        self, class_name: str, request: GenerateImage, member: object, stand_in: type[Denoiser] = Denoiser
+    ) -> Any:
+        """A pipeline for one request: its scheduler and its running state are its own, networks are shared.
+
+        `member` stands for the request; the device's thread waits for its calls until it has left. Those of a
+        deterministic request are merged with nobody's.
         """
+        private = self._own_state(class_name)
+        private.scheduler = self._scheduler(request.scheduler)
+        size = (request.width, request.height, member if request.deterministic else None)
+        setattr(private, self._denoiser_name, stand_in(self.denoiser, self._device, member, size, self.run))
+        private.vae = Vae(self.pipe.vae, lambda work: self.beside(member, work))
+        private.encode_prompt = self._cached_encoding(private, member)
+        return private
+
+    def beside(self, member: object, work: Callable[[], T]) -> T:
+        """Run what is no denoising step."""
+        if self._lock is None:
+            return self._device.run(member, work)
+        with self._lock:
+            return work()
+
+    def preview(self, member: object, latents: torch.Tensor) -> list[Image.Image]:
+        """Small pictures of latents (pictures, channels, height, width) in the pipeline's own scale."""
+        return self._preview_decoder(latents, lambda work: self.beside(member, work))
+
+    def _own_state(self, class_name: str) -> Any:
         if class_name not in self._by_class:
             self._by_class[class_name] = _same_parts(self.pipe, getattr(diffusers, class_name))
-        private = copy.copy(self._by_class[class_name])
-        private.scheduler = self._scheduler(scheduler)
-        return private
+        return copy.copy(self._by_class[class_name])
 
     def _scheduler(self, name: str) -> Any:
         own = self.pipe.scheduler
@@ -41,6 +92,23 @@ class LoadedModel:
             return type(own).from_config(own.config)
         wanted = self.model.family.schedulers[name]
         return getattr(diffusers, wanted.kind).from_config(own.config, **wanted.config)
+
+    def _cached_encoding(self, private: Any, member: object) -> Callable[..., Any]:
+        """`encode_prompt` for one at a time: tokenizers keep a state, so that several threads get wrong tokens."""
+        encode = private.encode_prompt
+        signature = inspect.signature(encode)
+
+        def cached(*args: Any, **options: Any) -> Any:
+            asked = signature.bind(*args, **options).arguments
+
+            def work() -> Any:
+                return encode(*args, **options)
+
+            if any(isinstance(value, torch.Tensor) for value in asked.values()):
+                return self.beside(member, work)
+            return self._prompts.find(repr(sorted(asked.items())), lambda: self.beside(member, work))
+
+        return cached
 
 
 def _same_parts(pipe: Any, kind: Any) -> Any:

@@ -28,7 +28,7 @@ T = TypeVar("T", bound=Sized)
 class ModelCache(Generic[T]):
     """At most `most` models and `budget` bytes (0 for any); the one used longest ago leaves first.
 
-    `loaded` may be read from any thread; all else belongs to the engine's.
+    `loaded` and `peek` are safe from any thread, all else from one at a time.
     """
 
     def __init__(self, most: int, budget: float, on_drop: Callable[[], None]) -> None:
@@ -47,6 +47,10 @@ class ModelCache(Generic[T]):
             return None
         self._models[name] = self._models.pop(name)
         return self._models[name]
+
+    def peek(self, name: str) -> T | None:
+        """The model if it is there, which is no use of it."""
+        return self._models.get(name)
 
     def make_room(self, name: str, size: float) -> None:
         """Let others leave until a model of `size` bytes fits.

@@ -30,6 +30,14 @@ class TorchBackend:
     def name(self) -> str:
         return device_name(self._device)
 
+    @property
+    def overlaps(self) -> bool:
+        return self._device.type in ("cuda", "xpu")  # they take work from several threads in turn
+
+    @property
+    def batches(self) -> bool:
+        return True
+
     def size(self, model: Model) -> float:
         return numbers(model) * self._chosen_dtype(model).itemsize
 
@@ -42,6 +50,8 @@ class TorchBackend:
         pipeline_class = getattr(diffusers, model.family.pipeline)
         pipe = load_parts(pipeline_class, local_folder(model, variant), dtype, variant)
         pipe.vae.enable_slicing()  # one picture at a time: less memory, and each decoded as it would be alone
+        if dtype == torch.float16 and getattr(pipe.vae.config, "force_upcast", False):
+            pipe.vae.to(torch.float32)  # its pipelines would do so for each picture, under the others' feet
         if dtype != torch.float32 and "unet" in pipe.components:
             pipe.unet.to(memory_format=torch.channels_last)
             pipe.vae.to(memory_format=torch.channels_last)

@@ -57,6 +57,14 @@ class OpenVINOBackend:
     def name(self) -> str:
         return device_name(self._core, self._device)
 
+    @property
+    def overlaps(self) -> bool:
+        return not self._device.startswith("CPU")  # text encoders are on the CPU
+
+    @property
+    def batches(self) -> bool:
+        return not self._static  # each number of pictures is another shape to compile
+
     def size(self, model: Model) -> float:
         return numbers(model) * 2  # graphs keep 16 bits
 

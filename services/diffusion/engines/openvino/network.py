@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,17 @@ class Network:
         self._device = device
         self._options = options
         self._static = static
+        self._lock = threading.Lock()
         self._requests: OrderedDict[tuple[Any, ...], ov.InferRequest] = OrderedDict()
         if not static:
             self._requests[()] = self._compiled({})
 
     def __call__(self, **tensors: torch.Tensor) -> torch.Tensor:
         """The first output for inputs by name."""
+        with self._lock:  # a graph runs one call at a time, and refuses a second
+            return self._run(tensors)
+
+    def _run(self, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         feed = {name: tensor.detach().float().contiguous().numpy() for name, tensor in tensors.items()}
         request = self._request({name: array.shape for name, array in feed.items()})
         request.infer(feed, share_inputs=True)
