@@ -37,7 +37,9 @@ export function startGallery(useIdea) {
   store.on("jobs", arrange);
   store.on("job", updateJob);
   store.on("ended", (job) => announceEnd(job));
-  new IntersectionObserver((seen) => seen[0].isIntersecting && loadOlder(), { rootMargin: "1200px 0px" }).observe(byId("foot"));
+  const foot = new IntersectionObserver((seen) => { footIsNear = seen.at(-1).isIntersecting; loadOlder(); }, { rootMargin: "1200px 0px" });
+  foot.observe(byId("foot"));
+  store.on("jobs", () => { foot.unobserve(byId("foot")); foot.observe(byId("foot")); }); // told anew where the foot is now
 }
 
 /** Jobs that the wall shows, newest first: cancelled ones leave it. */
@@ -134,7 +136,7 @@ function matches(job) {
 function showCounts() {
   const pictures = shownPictures().length;
   const unfinished = store.unfinished().length;
-  controls.count.textContent = wanted ? `${plural(pictures, "picture")} found` : `${plural(pictures, "picture")}${store.more ? " so far" : ""}`;
+  controls.count.textContent = wanted ? `${plural(pictures, "picture")} found` : `${plural(pictures, "picture")}${store.older !== null ? " so far" : ""}`;
   controls.stopAll.hidden = unfinished < 2;
   controls.choose.hidden = pictures < 2;
   controls.go.hidden = !choosing;
@@ -175,13 +177,13 @@ function compareChosen() {
 /* ------------------------------------------------------------------ older jobs, and none at all */
 
 let loading = false;
+let footIsNear = false;
 
 async function loadOlder() {
-  const last = store.newest().at(-1);
-  if (loading || !store.more || !last) return;
+  if (loading || !footIsNear || store.older === null) return;
   loading = true;
   try {
-    store.addOlder(await json(`/page/jobs?before=${last.created_at}`));
+    store.addOlder(await json(`/page/jobs?before=${store.older}`));
   } catch (fault) {
     note(fault.message);
   } finally {

@@ -14,7 +14,8 @@ class Store extends EventTarget {
   gateway = null;
   /** Seconds by which this machine's clock is ahead of the gateway's. */
   skew = 0;
-  more = false;
+  /** Where jobs begin that the page does not know yet, as the gateway counts; null: it knows all. */
+  older = null;
   /** "connecting", "open" or "lost". */
   line = "connecting";
   lineFault = null;
@@ -54,7 +55,8 @@ class Store extends EventTarget {
   begin(hello) {
     this.gateway = hello.gateway;
     this.skew = Date.now() / 1000 - hello.at;
-    this.more ||= hello.more;
+    const joins = hello.jobs.some((job) => hasEnded(job) && this.jobs.has(job.id));
+    if (!joins) this.older = hello.older; // else what lies between has been seen, and perhaps much before it
     const known = new Set(hello.jobs.map((job) => job.id));
     for (const job of this.unfinished()) if (!known.has(job.id)) this.jobs.delete(job.id);
     for (const job of hello.jobs) this.merge(job);
@@ -64,9 +66,9 @@ class Store extends EventTarget {
   }
 
   /** Older jobs, as the page scrolls down to them. */
-  addOlder({ jobs, more }) {
+  addOlder({ jobs, older }) {
     for (const job of jobs) if (!this.jobs.has(job.id)) this.merge(job);
-    this.more = more;
+    this.older = older;
     this.tell("jobs");
   }
 

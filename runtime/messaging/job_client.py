@@ -22,6 +22,7 @@ from runtime.messaging.connection import STORE_FAILED, Bus, BusError
 from runtime.messaging.image_store import ImageStore
 from runtime.messaging.job_events import Follower, OverheardJobs, last_events, read_events, read_outcome, store_outcome
 from runtime.messaging.metrics import SYSTEM, template_of
+from runtime.messaging.past_jobs import PastJobs, read_past_jobs
 from runtime.process import telemetry
 
 _NO_CONSUMER = 10014
@@ -76,6 +77,10 @@ class JobClient:
         outcomes = [codec.decode(message.data, JobOutcome) for message in ended]
         found |= {outcome.job.id: _ended(outcome) for outcome in outcomes}
         return sorted(found.values(), key=lambda record: record.job.created_at, reverse=True)[:limit]
+
+    async def past(self, before: int | None = None, limit: int = 100) -> PastJobs:
+        """Jobs of all owners that ended, the newest first: those before a position, or the newest."""
+        return await read_past_jobs(self._bus, before, limit)
 
     async def history(self, job_id: str) -> list[StoredEvent]:
         """All that is kept of what workers told of a job, in order; empty for an unknown one."""

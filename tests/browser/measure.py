@@ -53,7 +53,7 @@ async def fill(url: str) -> None:
     async with httpx.AsyncClient(base_url=url, timeout=300) as http:
         model = (await http.get("/v1/models")).json()["data"][0]
         side, steps = model["min_size"], model["min_steps"]
-        jobs = (await http.get("/page/jobs", params={"before": 9e12, "limit": 1000})).json()["jobs"]
+        jobs = (await http.get("/page/jobs", params={"limit": 1000})).json()["jobs"]
         have = sum(len(job["pictures"]) for job in jobs)
         asked = {"prompt": "a yellow tulip", "num_images": AT_ONCE, "width": side, "height": side, "steps": steps}
         for _ in range(max(0, PICTURES - have) // AT_ONCE):

@@ -97,6 +97,16 @@ async def test_hundreds_of_pictures_are_there_and_only_the_near_ones_in_memory(d
     assert await desk.page.locator(".tile .picture.shown").count() < 250
 
 
+async def test_search_goes_back_to_pictures_that_the_page_had_not_loaded(desk: Desk) -> None:
+    await desk.draw("a very old boat")
+    await many(desk, 65, 1)
+    await desk.page.reload()
+    await expect(desk.page.locator(".tile .picture.shown").first).to_be_visible()
+    await desk.page.get_by_label("Search pictures").fill("very old")
+    await expect(desk.page.get_by_role("img", name="a very old boat")).to_be_visible()
+    await desk.shows(1)
+
+
 async def thumbnail_is_kept(desk: Desk) -> bool:
     """Of the older of two jobs; that is soon after it ended."""
     job = (await desk.jobs())[1]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from contracts.jobs import JobOutcome, JobState
+from gateway.api.page.feed import page_of_jobs
 from gateway.keys import create_key
+from runtime.messaging.connection import Bus
+from runtime.messaging.job_client import JobClient
+from runtime.messaging.job_events import store_outcome
 from runtime.messaging.settings import BusSettings
+from tests.support import builders
 from tests.support.fake_engine import FakeEngine
 from tests.support.gateways import GatewayProcess
 from tests.support.systems import StartGateway, offering
@@ -111,7 +120,7 @@ async def test_nobody_sees_the_jobs_of_another_key(
         await offering(gateway, key=mine)
         async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as http:
             assert (await http.get("/page/events")).status_code == 401
-            assert (await http.get("/page/jobs?before=9e12")).status_code == 401
+            assert (await http.get("/page/jobs")).status_code == 401
             await http.post("/generate", json={**FAST, "prompt": "theirs"}, headers={"x-api-key": theirs})
             async with watching(gateway, mine) as events:
                 _, hello = await anext(events)
@@ -122,7 +131,7 @@ async def test_nobody_sees_the_jobs_of_another_key(
                     assert data.get("prompt", "mine") == "mine" if name == "job" else True
                     if name == "job" and data["state"] == "succeeded":
                         break
-            older = (await http.get("/page/jobs?before=9e12", headers={"x-api-key": mine})).json()
+            older = (await http.get("/page/jobs", headers={"x-api-key": mine})).json()
             assert [job["prompt"] for job in older["jobs"]] == ["mine"]
 
 
@@ -132,7 +141,28 @@ async def test_older_jobs_come_in_pages(bus_settings: BusSettings, start_gateway
         async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as http:
             for number in range(5):
                 await http.post("/generate", json={**FAST, "prompt": f"fox {number}"})
-            first = (await http.get("/page/jobs?before=9e12&limit=3")).json()
-            rest = (await http.get(f"/page/jobs?before={first['jobs'][-1]['created_at']}&limit=3")).json()
+            first = (await http.get("/page/jobs?limit=3")).json()
+            rest = (await http.get(f"/page/jobs?before={first['older']}&limit=3")).json()
     assert [job["prompt"] for job in first["jobs"] + rest["jobs"]] == [f"fox {number}" for number in (4, 3, 2, 1, 0)]
-    assert (first["more"], rest["more"]) == (True, False)
+    assert rest["older"] is None
+
+
+async def test_the_way_back_ends_at_the_oldest_job_that_is_kept(bus: Bus, jobs: JobClient) -> None:
+    """However many of other owners lie between."""
+    total, at_once = 2200, 100
+    mine = {0: "the oldest", 1100: "one between", total - 1: "the newest"}
+    for first in range(0, total, at_once):
+        await asyncio.gather(
+            *(store_outcome(bus, "test", ended(mine.get(number))) for number in range(first, first + at_once))
+        )
+    page, found = await page_of_jobs(jobs, "me", 2), []
+    while page.older is not None:
+        found += page.jobs
+        page = await page_of_jobs(jobs, "me", 2, page.older)
+    assert [job.prompt for job in [*found, *page.jobs]] == ["the newest", "one between", "the oldest"]
+
+
+def ended(prompt: str | None) -> JobOutcome:
+    """A job of mine, or without a prompt one of somebody else."""
+    job = msgspec.structs.replace(builders.job(prompt=prompt or "theirs"), owner="me" if prompt else "them")
+    return JobOutcome(job=job, state=JobState.SUCCEEDED, finished_at=time.time())

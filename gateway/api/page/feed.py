@@ -20,13 +20,16 @@ from contracts.jobs import Job, JobRecord, JobState
 from gateway.api.page import convert, schemas
 from gateway.lifespan import Backend, BusLink
 from gateway.sse import server_sent_event
+from runtime.messaging.job_client import JobClient
 from runtime.messaging.job_events import OverheardJobs
 
 LOOK_S = 1.0
 """Between two looks at the queue and the workers."""
 FIRST_JOBS = 60
-KNOWN_JOBS = 1000
-"""Newest jobs of all owners that a page can scroll back through."""
+_WINDOW = 256
+"""Jobs of all owners that are read at once."""
+_WINDOWS = 8
+"""Read for one answer: a caller with few among many gets what was found, and asks again from there."""
 
 
 class Feed:
@@ -71,15 +74,22 @@ class Feed:
                     due = time.monotonic() + LOOK_S
 
     async def _hello(self) -> schemas.PageHello:
-        page = await page_of_jobs(self._backend, self._owner, FIRST_JOBS)
+        unfinished, page = await asyncio.gather(
+            self._backend.jobs.unfinished(), page_of_jobs(self._backend.jobs, self._owner, FIRST_JOBS)
+        )
         self._workers = self._live_workers()
         return schemas.PageHello(
             at=time.time(),
             gateway=self._gateway,
             workers=self._workers,
-            jobs=page.jobs,
-            more=page.more,
+            jobs=self._waiting_and_running(unfinished, {job.id for job in page.jobs}) + page.jobs,
+            older=page.older,
         )
+
+    def _waiting_and_running(self, unfinished: list[JobRecord], ended: set[str]) -> list[schemas.PageJob]:
+        places = convert.places(unfinished)
+        mine = [record for record in reversed(unfinished) if may_show(record.job, self._owner)]
+        return [convert.job(record, places[record.job.id]) for record in mine if record.job.id not in ended]
 
     async def _newest_preview(self, job: schemas.PageJob) -> schemas.PageProgress | None:
         """How a running job looked last: the next step may be long in coming."""
@@ -149,23 +159,23 @@ class Feed:
         return server_sent_event(name, msgspec.json.encode(body), str(next(self._numbers)))
 
 
-async def page_of_jobs(
-    backend: Backend, owner: str | None, limit: int, before: float | None = None
-) -> schemas.PageJobs:
-    """The owner's newest jobs that were created before a moment.
+async def page_of_jobs(jobs: JobClient, owner: str | None, limit: int, before: int | None = None) -> schemas.PageJobs:
+    """The owner's newest jobs that ended, or those before a position.
 
     Raises:
         EaselError: UNAVAILABLE.
     """
-    records, unfinished = await asyncio.gather(backend.jobs.records(KNOWN_JOBS), backend.jobs.unfinished())
-    places = convert.places(unfinished)
-    found = [
-        record
-        for record in records
-        if may_show(record.job, owner) and (before is None or record.job.created_at < before)
-    ]
-    jobs = [convert.job(record, places.get(record.job.id)) for record in found[:limit]]
-    return schemas.PageJobs(jobs=jobs, more=len(found) > limit)
+    found: list[schemas.PageJob] = []
+    for _ in range(_WINDOWS):
+        past = await jobs.past(before, _WINDOW)
+        for job in past.jobs:
+            if may_show(job.outcome.job, owner):
+                found.append(convert.job(convert.ended(job.outcome)))
+            if len(found) == limit:
+                return schemas.PageJobs(jobs=found, older=job.position)
+        if (before := past.older) is None:
+            break
+    return schemas.PageJobs(jobs=found, older=before)
 
 
 def may_show(job: Job, owner: str | None) -> bool:

@@ -72,10 +72,10 @@ async def events(
 async def older_jobs(
     request: HttpRequest,
     link: NamedDependency[BusLink],
-    before: Annotated[float, QueryParameter(description="Unix seconds.")],
+    before: Annotated[int | None, QueryParameter(ge=0, description="Where the answer before said `older`.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = FIRST_JOBS,
 ) -> Answer:
-    return json_reply(await page_of_jobs(link.backend, owner(request), limit, before))
+    return json_reply(await page_of_jobs(link.backend.jobs, owner(request), limit, before))
 
 
 HANDLERS = (page, file, events, older_jobs)

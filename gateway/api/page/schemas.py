@@ -109,13 +109,13 @@ class PageHello(msgspec.Struct, kw_only=True):
     gateway: PageGateway
     workers: list[PageWorker]
     jobs: list[PageJob]
-    """Newest first."""
-    more: bool
-    """Whether there are older ones."""
+    """All that wait or run, and the newest that ended, newest first."""
+    older: int | None
+    """Where older ones begin, for `GET /page/jobs?before=`; null: there are none."""
 
 
 class PageJobs(msgspec.Struct, kw_only=True):
-    """Older jobs, newest first."""
+    """Jobs that ended, newest first; perhaps none where there are older ones."""
 
     jobs: list[PageJob]
-    more: bool
+    older: int | None
