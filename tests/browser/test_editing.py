@@ -13,7 +13,7 @@ from tests.browser.desk import Desk
 async def test_a_finished_picture_is_changed_as_a_whole(desk: Desk) -> None:
     await desk.draw("a fox")
     await desk.page.get_by_role("button", name="Open: a fox").click()
-    await desk.page.get_by_role("button", name="Edit").click()
+    await desk.page.locator("#viewer").get_by_role("button", name="Edit").click()
     editor = desk.page.locator("#editor")
     await editor.get_by_label("What it should show").fill("a fox with a hat")
     await editor.get_by_role("button", name="Draw the change").click()
@@ -28,7 +28,7 @@ async def test_a_finished_picture_is_changed_as_a_whole(desk: Desk) -> None:
 async def test_only_what_is_painted_over_changes(desk: Desk) -> None:
     await desk.draw("a fox")
     await desk.page.get_by_role("button", name="Open: a fox").click()
-    await desk.page.get_by_role("button", name="Edit").click()
+    await desk.page.locator("#viewer").get_by_role("button", name="Edit").click()
     editor = desk.page.locator("#editor")
     await expect(editor.locator("img.shown")).to_be_visible()
     box = await editor.locator("canvas").bounding_box()

@@ -167,7 +167,7 @@ async def test_axe_finds_no_violation_in_any_state(desk: Desk, scheme: str) -> N
     await desk.page.get_by_role("button", name="Open: a fox").click()
     await expect(desk.page.locator("#viewer img.shown")).to_be_visible()
     await accessible(desk.page, "viewer")
-    await desk.page.get_by_role("button", name="Edit").click()
+    await desk.page.locator("#viewer").get_by_role("button", name="Edit").click()
     await expect(desk.page.locator("#editor img.shown")).to_be_visible()
     await accessible(desk.page, "editor")
     await desk.page.keyboard.press("Escape")

@@ -194,7 +194,7 @@ async def test_axe_finds_no_violation_in_suggestions_and_conversations(
     await expect(page.get_by_label("Message")).to_be_visible()
     await accessible(page, "empty conversation")
     await say(page, "/imagine slow foxes")
-    await writer.shows(1, "forming")
+    await expect(page.locator(".turn.drawn .tile.forming")).to_be_visible()
     await accessible(page, "drawn in the conversation")
     writer.engine.end()
     await expect(page.locator(".turn.drawn .picture.shown")).to_have_count(1)
