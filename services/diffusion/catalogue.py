@@ -34,6 +34,8 @@ class ModelEntry(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the hub asks to accept a licence first."""
     memory_gb: float | None = None
     """Weights at 16 bits, in 10^9 bytes; float32 takes twice that."""
+    sha256: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of files by their path in the source; verified when the model is loaded."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     memory_gb: float | None = None
     native_side: int | None = None
     """Pixels of the short side of every picture, as drawn; it is then resampled to the size asked. None: as asked."""
+    sha256: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -121,6 +124,7 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
         gated=entry.gated,
         memory_gb=entry.memory_gb,
         native_side=limits.native_side,
+        sha256=entry.sha256,
     )
 
 

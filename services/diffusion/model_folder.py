@@ -15,8 +15,10 @@ from services.diffusion.families import Family, Limits
 
 INDEX = "model_index.json"
 DEFAULTS = "easel.json"
-PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-"""Weights that run code when they are read; never loaded."""
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".joblib")
+"""Files that can run code when they are read; never loaded."""
+LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
+"""That parts may come from; the last one is diffusers' old name for its safety checker's. Others would be imported."""
 
 
 class ModelFolder:
@@ -34,6 +36,7 @@ class ModelFolder:
             raise EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model")
         self.index = _read(path / INDEX)
         self.family = self._family()
+        self._refuse_foreign_parts()
         self._refuse_pickles()
 
     def _family(self) -> Family:
@@ -44,6 +47,16 @@ class ModelFolder:
             message = f"{self.path / INDEX} asks for the pipeline {kind!r}; Easel draws with {known}"
             raise EaselError(ErrorCode.UNSUPPORTED, message, param="model")
         return family
+
+    def _refuse_foreign_parts(self) -> None:
+        """A part is `[library, class]`; a library of the publisher's own is code that came with the weights."""
+        for name, part in self.index.items():
+            if not name.startswith("_") and isinstance(part, list) and part and part[0] not in (None, *LIBRARIES):
+                message = (
+                    f"{self.path / INDEX} takes {name} from {part[0]!r}: code that comes with a model is never run; "
+                    f"parts may come from {', '.join(LIBRARIES)}"
+                )
+                raise EaselError(ErrorCode.UNSUPPORTED, message, param="model")
 
     def _refuse_pickles(self) -> None:
         for part in (self.path / name for name in self.index):

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import huggingface_hub.constants
 import huggingface_hub.errors as hub
 import structlog
 import torch
 import transformers
 from huggingface_hub import hf_hub_download
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils.tqdm import disable_progress_bars
 from safetensors import SafetensorError
 
 from contracts.errors import EaselError, ErrorCode
 from services.diffusion.catalogue import Model
+from services.diffusion.integrity import blobs, check_blobs, check_files
 from services.diffusion.model_folder import ModelFolder
 
 log = structlog.get_logger()
@@ -42,6 +45,7 @@ def local_folder(model: Model, variant: str | None) -> ModelFolder:
     if folder.family != model.family:
         message = f"{model.info.id} is listed as {model.family.name}, but {folder.path} holds {folder.family.name}"
         raise EaselError(ErrorCode.ENGINE_FAILED, message, param="model")
+    check_files(folder.path, model.sha256)
     return folder
 
 
@@ -73,13 +77,18 @@ def _download(model: Model, variant: str | None) -> Path:
     log.info("fetching weights unless they are cached", model=model.info.id, source=model.source)
     without = {"safety_checker": None} if model.family.pipeline.startswith(("StableDiffusionPipe", "Latent")) else {}
     try:
-        return Path(
-            diffusers.DiffusionPipeline.download(
-                model.source, revision=model.revision, variant=variant, use_safetensors=True, **without
-            )
-        )
+        return _fetched(model.source, revision=model.revision, variant=variant, **without)
     except LOAD_FAULTS as fault:
         raise explain_download(model, fault) from fault
+
+
+def _fetched(source: str, **options: Any) -> Path:
+    """What is not in the hub's cache yet is checked against the hashes that the hub states; its library does not."""
+    repository = Path(huggingface_hub.constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model")
+    before = blobs(repository)
+    folder = Path(diffusers.DiffusionPipeline.download(source, use_safetensors=True, **options))
+    check_blobs(blobs(repository) - before)
+    return folder
 
 
 def fetch_repository(source: str, revision: str, variant: str | None, index: str) -> Path:
@@ -92,9 +101,7 @@ def fetch_repository(source: str, revision: str, variant: str | None, index: str
     """
     try:
         hf_hub_download(source, index, revision=revision)
-        return Path(
-            diffusers.DiffusionPipeline.download(source, revision=revision, variant=variant, use_safetensors=True)
-        )
+        return _fetched(source, revision=revision, variant=variant)
     except hub.RemoteEntryNotFoundError as fault:
         message = f"{source} is not a model in diffusers format: it has no {index}"
         raise EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model") from fault
