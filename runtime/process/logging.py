@@ -1,14 +1,40 @@
 """One log set-up for every process: JSON lines on stderr, with the job at hand bound by a context variable.
 
-Prompts never appear in a log line.
+Prompts never appear in a log line: nobody logs one, and where a library's failure quotes one it is `withheld`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import structlog
+
+_WITHHELD: ContextVar[tuple[str, ...]] = ContextVar("withheld", default=())
+LEAST_CHARACTERS = 2
+"""Shorter texts are part of everything and tell nothing."""
+
+
+@contextlib.contextmanager
+def withheld(*texts: str) -> Iterator[None]:
+    """Within the block, this task's lines have `[withheld]` where they would have one of `texts`, plain or quoted."""
+    spelt = {form for text in texts for form in (text, repr(text)[1:-1]) if len(form.strip()) >= LEAST_CHARACTERS}
+    token = _WITHHELD.set(tuple(sorted(spelt, key=len, reverse=True)))
+    try:
+        yield
+    finally:
+        _WITHHELD.reset(token)
+
+
+def _withhold(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for text in _WITHHELD.get():
+        for name, value in event.items():
+            if isinstance(value, str) and text in value:
+                event[name] = value.replace(text, "[withheld]")
+    return event
 
 
 def configure(service: str, level: str = "info") -> None:
@@ -21,7 +47,7 @@ def configure(service: str, level: str = "info") -> None:
         _name_service(service),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.format_exc_info, _withhold, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -33,6 +59,7 @@ def configure(service: str, level: str = "info") -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _withhold,
                 structlog.processors.JSONRenderer(),
             ],
         )

@@ -26,6 +26,7 @@ from runtime.messaging.connection import Bus, BusError
 from runtime.messaging.job_events import publish_event, read_outcome, store_outcome
 from runtime.messaging.job_queue import Delivery
 from runtime.messaging.routing_slip import pass_on, passed_on
+from runtime.process.logging import withheld
 from runtime.worker.cancellation import CancelToken, StopReason
 from runtime.worker.handler import Handler, JobCancelled
 from runtime.worker.observation import Observation
@@ -81,6 +82,10 @@ class Execution:
             log.error("cannot read a job", fault=str(fault))  # noqa: TRY400  the message says it all
             return self._nak(UNREADABLE_DELAY_S)
         self._attempt_number += job.attempts_before
+        with withheld(job.request.prompt, job.request.negative_prompt):
+            return await self._work(job)
+
+    async def _work(self, job: Job) -> Callable[[], Any]:
         if await self._ended_before(job):
             return self._delivery.ack
         self._observation.began(job, self._attempt_number)

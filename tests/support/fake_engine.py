@@ -43,7 +43,8 @@ class FakeEngine:
     """Noise from the seed, the prompt and the size.
 
     `step_s` is the time of a step. A request whose prompt begins with `gate` waits before its first step until
-    `gate` is set; one that begins with `poison` kills the process; one that begins with `fail` raises.
+    `gate` is set; one that begins with `poison` kills the process; one that begins with `fail` raises, one that begins
+    with `quote` raises what quotes it.
     """
 
     def __init__(self, *, step_s: float = 0.0, models: tuple[str, ...] = ("fake",)) -> None:
@@ -79,6 +80,8 @@ class FakeEngine:
                 os._exit(9)
             case "fail":
                 raise RuntimeError("the engine broke")
+            case "quote":
+                raise ValueError(f"cannot read {request.prompt!r} and not {request.negative_prompt}")
         pictures = [self._picture(request, index, inputs) for index in range(request.num_images)]
         for step in range(1, request.num_inference_steps + 1):
             if self.step_s:
