@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-clients clients test-api test-llama lint format bench bench-diffusion soak proto clean test-cluster test-containers dist
+.PHONY: help setup run test test-browser test-clients clients test-api test-llama fuzz audit licences lock lint format bench bench-diffusion soak proto clean test-cluster test-containers dist
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,25 @@ clients: $(READY)
 SECONDS ?= 120
 test-api: $(READY) ## invent requests from the API's description for a while, and judge the answers (SECONDS=120)
 	EASEL_API_SECONDS=$(SECONDS) $(BIN)/pytest -n 0 tests/api
+
+fuzz: $(READY) ## drive each lane of tests/fuzz with libFuzzer, starting from the kept inputs (SECONDS=120 for each)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+AUDIT := .audit
+audit: $(READY) ## licences of all packages, and known vulnerabilities; asks an advisory service
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit
+	$(BIN)/python -m tools.licences
+	@# --strict: without it, packages that the service does not know count as free of vulnerabilities
+	@$(AUDIT)/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip || \
+	  { echo "NOT PASSED: a vulnerability is named above, or the advisory service could not be asked"; exit 1; }
+
+licences: $(READY) ## the part of the audit that needs no network
+	$(BIN)/python -m tools.licences
+
+lock: $(READY) ## write requirements.lock: every pinned package with the hashes of its files
+	$(BIN)/python -m tools.lock
 
 test-cluster: $(READY) ## run the scenarios against three nats-servers that keep three copies
 	EASEL_TEST_CLUSTER=1 $(BIN)/pytest -n 2 --dist loadgroup tests/scenarios

@@ -34,9 +34,9 @@ def picture_from_text(text: str, param: str) -> bytes:
         EaselError: INVALID_REQUEST.
     """
     head, comma, rest = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
-    if comma and not head.lower().endswith(";base64"):
-        return unquote_to_bytes(rest)
     try:
+        if comma and not head.lower().endswith(";base64"):
+            return unquote_to_bytes(rest)
         return base64.b64decode("".join(rest.split()), validate=True)
     except (binascii.Error, ValueError) as fault:
         raise EaselError(ErrorCode.INVALID_REQUEST, f"{param} is not base64: {fault}", param=param) from fault

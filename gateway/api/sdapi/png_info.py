@@ -10,7 +10,9 @@ from contracts.errors import EaselError, ErrorCode
 from gateway.api.sdapi import schemas
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PAIR = re.compile(r'\s*([\w ]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_KEY = re.compile(r"[\w ]+")
+_LONGEST_LINE = 1 << 16
+"""Characters of the line of pairs; a longer one is no web UI's."""
 _NEGATIVE = "Negative prompt: "
 
 
@@ -48,9 +50,30 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _parameters(text: str) -> dict[str, str]:
     """As the web UI names them; empty for a text in another form."""
     *lines, last = text.strip().split("\n")
-    pairs = {key.strip(): value.strip('"') for key, value in _PAIR.findall(last)}
+    pairs = dict(_pairs(last)) if len(last) <= _LONGEST_LINE else {}
     if not text or "Steps" not in pairs:
         return {}
     start = next((number for number, line in enumerate(lines) if line.startswith(_NEGATIVE)), len(lines))
     prompt, negative = "\n".join(lines[:start]), "\n".join(lines[start:]).removeprefix(_NEGATIVE)
     return {"Prompt": prompt, "Negative prompt": negative, **pairs}
+
+
+def _pairs(line: str) -> Iterator[tuple[str, str]]:
+    """Of `Key: value, …`; within double quotes a comma is one of the value's own."""
+    for part in _parts(line):
+        key, colon, value = part.partition(":")
+        if colon and _KEY.fullmatch(key.strip()):
+            yield key.strip(), value.strip().strip('"')
+
+
+def _parts(line: str) -> Iterator[str]:
+    """Read letter by letter: a regular expression for this takes minutes on lines that are made for it."""
+    begun, quoted, escaped = 0, False, False
+    for at, letter in enumerate(line):
+        if letter == '"' and not escaped:
+            quoted = not quoted
+        if letter == "," and not quoted:
+            yield line[begun:at]
+            begun = at + 1
+        escaped = letter == "\\" and not escaped
+    yield line[begun:]
