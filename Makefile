@@ -102,8 +102,8 @@ format: $(READY) ## put the code into the house style
 bench: $(READY) ## measure; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-bench-diffusion: $(READY) ## compare the engines of the diffusion service on this machine
-	$(BIN)/python -W ignore -m benchmarks.diffusion
+bench-diffusion: $(READY) ## compare the engines of the diffusion service here (FULL_SIZE=1: as large as SD 1.5)
+	$(BIN)/python -W ignore -m benchmarks.diffusion $(if $(FULL_SIZE),--full-size)
 
 KILLS ?= 1000
 soak: $(READY) ## kill -9 processes under load and count what was lost (KILLS=1000)

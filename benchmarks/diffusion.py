@@ -1,4 +1,4 @@
-"""`python -m benchmarks.diffusion [--model NAME] [--rounds N]`: the engines of the diffusion service on this machine.
+"""`python -m benchmarks.diffusion [--model NAME] [--rounds N] [--full-size]`: the diffusion service on this machine.
 
 Plain torch float32 is the yardstick. Pictures are drawn in turns, one by each engine, so that what else runs on the
 machine slows all of them alike; start-up and memory are those of a process for each.
@@ -14,12 +14,17 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.figures import median, table
 from contracts.images import GenerateImage, ModelInfo
-from runtime.worker.images.engine import ImageEngine, PreviewSource
+from runtime.worker.images.engine import PreviewSource
+from runtime.worker.images.previews import encode_previews
 from tests.support.memory import resident_bytes
+
+if TYPE_CHECKING:
+    from services.diffusion.engines.diffusers_engine import DiffusersEngine
 
 ENGINES = {
     "torch float32": {"engine": "diffusers", "dtype": "float32"},
@@ -42,14 +47,14 @@ class Asked:
     cache: str
 
 
-def build(options: dict[str, Any], asked: Asked) -> ImageEngine:
+def build(options: dict[str, Any], asked: Asked) -> DiffusersEngine:
     """The engine with its first model in memory."""
     from services.diffusion.engines.factory import build_engine  # noqa: PLC0415  a process for each measures its import
     from services.diffusion.settings import DiffusionSettings  # noqa: PLC0415
 
     engine = build_engine(DiffusionSettings(models=(asked.model,), device="cpu", cache_dir=asked.cache, **options))
     engine.load(engine.models[0].id)
-    return engine
+    return cast("DiffusersEngine", engine)
 
 
 def request(model: ModelInfo, seed: int, num_images: int = 1) -> GenerateImage:
@@ -70,7 +75,7 @@ def look_away(done: int, total: int, preview: PreviewSource | None = None, /) ->
     """An `on_step` that nobody follows."""
 
 
-def drawing(engine: ImageEngine, seed: int, num_images: int = 1) -> float:
+def drawing(engine: DiffusersEngine, seed: int, num_images: int = 1) -> float:
     """Seconds."""
     began = time.perf_counter()
     engine.generate(request(engine.models[0], seed, num_images), look_away)
@@ -128,15 +133,34 @@ def batches(asked: Asked) -> str:
     return table(["pictures at once (torch float32)", "s for each", "times one by one"], rows)
 
 
+def drawn_alone(asked: Asked) -> str:
+    from benchmarks.diffusion_together import alone  # noqa: PLC0415  a process for each measures its import
+
+    return alone(build({"prompt_cache_mb": 0, **ENGINES["torch float32"]}, asked), asked.rounds)
+
+
+def staggered(asked: Asked) -> str:
+    from benchmarks.diffusion_together import arrivals  # noqa: PLC0415  a process for each measures its import
+
+    engine = build(ENGINES["torch float32"], asked)
+    return arrivals(engine, asked.rounds, engine.slots)
+
+
+def full_size(asked: Asked) -> str:
+    from benchmarks.diffusion_full_size import full_size as measured  # noqa: PLC0415  as above
+
+    return measured(Path(asked.cache), min(asked.rounds, 3))
+
+
 def previews(asked: Asked) -> str:
-    """A preview after every step, which no client gets: the cost of one is told, next to that of a step."""
+    """A preview after every step, encoded as for a client: the cost of one is told, next to that of a step."""
     engine = build(ENGINES["torch float32"], asked)
     costs: list[float] = []
 
     def look(_done: int, _total: int, preview: PreviewSource | None = None, /) -> None:
         began = time.perf_counter()
         if preview is not None:
-            preview()
+            encode_previews(preview())
         costs.append(time.perf_counter() - began)
 
     for seed in range(asked.rounds):
@@ -148,11 +172,23 @@ def previews(asked: Asked) -> str:
     )
 
 
+PARTS = (
+    ("Pictures, in turns", speeds),
+    ("Several in one job", batches),
+    ("One alone", drawn_alone),
+    ("Eight jobs, staggered", staggered),
+    ("Previews", previews),
+    ("Start-up and memory", starts),
+)
+FULL_SIZE = (("A denoiser like that of Stable Diffusion 1.5", full_size),)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--cache", help="keep converted models here; absent: nowhere")
+    parser.add_argument("--full-size", action="store_true", help="a denoiser like SD 1.5's instead: minutes, 12 GB")
     parser.add_argument("--start", choices=list(ENGINES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as nowhere:
@@ -160,12 +196,7 @@ def main() -> None:
         if given.start:
             start(given.start, asked)
             return
-        for title, part in (
-            ("Pictures, in turns", speeds),
-            ("Several at once", batches),
-            ("Previews", previews),
-            ("Start-up and memory", starts),
-        ):
+        for title, part in FULL_SIZE if given.full_size else PARTS:
             print(f"\n### {title}\n\n{part(asked)}", flush=True)
 
 

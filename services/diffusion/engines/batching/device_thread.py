@@ -1,4 +1,4 @@
-"""The one thread in which networks run, whoever calls them; calls of a kind that wait together become one.
+"""Networks run one call at a time, whoever makes it; calls of a kind that wait together become one.
 
 Step-level continuous batching: every request runs a stock pipeline in a thread of its own and waits here for its
 denoiser. Whoever comes during a step joins the next one, whoever leaves is missed by nobody.
@@ -49,13 +49,19 @@ class _Item:
 
 
 class DeviceThread:
-    """Safe from any thread. The thread starts with the first call, and anew after `stop`."""
+    """Safe from any thread. The thread starts when two requests meet, and anew after `stop`.
+
+    A request that is alone runs its own calls: on a machine that others use too, handing each step to another thread
+    and back was seen to make a picture take half as long again.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: list[_Item] = []
         self._expected: set[object] = set()
         """Requests that took part in the last step, or wait for their first."""
+        self._busy = False
+        """Whether something runs, in the thread or in that of a request that is alone."""
         self._step_s = 0.0
         self._thread: threading.Thread | None = None
 
@@ -82,30 +88,50 @@ class DeviceThread:
 
     def _ask(self, item: _Item, *, expected: bool) -> Any:
         with self._changed:
-            self._waiting.append(item)
             (self._expected.add if expected else self._expected.discard)(item.member)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="device", daemon=True)
-                self._thread.start()
+            alone = not self._busy and not self._waiting and self._expected <= {item.member}
+            if alone:
+                self._busy = True
+            else:
+                self._waiting.append(item)
+                self._start()
             self._changed.notify_all()
+        if alone:
+            self._run([item])
         return item.wait()
 
-    @torch.inference_mode()
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="device", daemon=True)
+            self._thread.start()
+
     def _work(self) -> None:
         while batch := self._next():
-            began = time.perf_counter()
-            _execute(batch)
+            self._run(batch)
+            del batch  # not to hold the last call's tensors while waiting for the next
+
+    @torch.inference_mode()
+    def _run(self, batch: list[_Item]) -> None:
+        """To be called by whoever set `_busy`."""
+        began = time.perf_counter()
+        _execute(batch)
+        with self._changed:
+            self._busy = False
             if batch[0].call is not None:
                 self._step_s = time.perf_counter() - began
-            del batch  # not to hold the last call's tensors while waiting for the next
+            self._changed.notify_all()
+        for item in batch:  # not before: who is alone again shall find nobody busy
+            item.done.set()
 
     def _next(self) -> list[_Item]:
         """What to run together; nothing when the thread is to end."""
         with self._changed:
             me = threading.current_thread()
-            self._changed.wait_for(lambda: self._waiting or self._thread is not me)
+            self._changed.wait_for(lambda: (self._waiting and not self._busy) or self._thread is not me)
             if not self._waiting or self._thread not in (me, None):
                 return []
+            self._changed.wait_for(lambda: not self._busy)
+            self._busy = True
             self._changed.wait_for(self._complete, min(LONGEST_WINDOW_S, WINDOW * self._step_s))
             taken = self._taken()
             self._waiting = [item for item in self._waiting if item not in taken]
@@ -131,12 +157,8 @@ def _execute(batch: list[_Item]) -> None:
         if len(batch) == 1:
             batch[0].fault = fault
         else:
-            alone = [[item] for item in batch]
-            for one in alone:  # the fault of one, or too little memory for all: each for itself
-                _execute(one)
-            return
-    for item in batch:
-        item.done.set()
+            for item in batch:  # the fault of one, or too little memory for all: each for itself
+                _execute([item])
 
 
 def _run(batch: list[_Item]) -> None:
