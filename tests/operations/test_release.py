@@ -50,14 +50,16 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dist"
 
 
-def test_the_wheel_works_in_a_clean_environment(dist: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("archive", ["*.whl", "*.tar.gz"])
+def test_both_install_and_work_in_a_clean_environment(dist: Path, tmp_path: Path, archive: str) -> None:
     """Its own files alone: of this environment it sees the libraries, not Easel."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv/bin/python"
-    wheel = next(dist.glob("*.whl"))
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*install, str(wheel)], check=True)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": sysconfig.get_path("purelib")}
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    built = [*install, "--ignore-installed", "--no-build-isolation", str(next(dist.glob(archive)))]
+    installed = subprocess.run(built, env=environment, capture_output=True, text=True, check=False)
+    assert installed.returncode == 0, installed.stderr
     program = "import cli, gateway.app, services.diffusion.catalogue as c; print(cli.__file__, *c.Catalogue().ids)"
     said = subprocess.run(
         [python, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
