@@ -8,13 +8,14 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import enhancer, events, fleet, latency, memory, refusal, signing, throughput
+from benchmarks import enhancer, events, fleet, joining, latency, memory, refusal, signing, throughput
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PARTS = {
     "latency": ("What gateway and bus add to a picture", latency),
     "throughput": ("Sharing work among workers", throughput),
     "fleet": ("What one core carries", fleet),
+    "joining": ("Workers that come and go", joining),
     "events": ("From a step to its event at the client", events),
     "refusal": ("A full queue says so", refusal),
     "enhancer": ("Better prompts from the model that comes along", enhancer),

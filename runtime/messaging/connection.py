@@ -7,6 +7,7 @@ EaselError UNAVAILABLE the bus did not answer within the time allowed
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import ssl
@@ -49,6 +50,10 @@ _TRANSIENT_CODES = {10008, 10023, 10047, 10126, 10158}
 STORE_FAILED = 10077
 """A limit of the stream was reached; its text says which."""
 _STORE_TIMEOUT_S = 2.0
+_PAUSE_S = 0.25
+"""Between two tries at most: a new leader is found that much later. Whole pictures are sent again less often."""
+_LARGE = 1 << 16
+_LEADER_TIMEOUT_S = 1.0
 
 
 class BusError(Exception):
@@ -182,7 +187,7 @@ class Bus:
             raise fault
 
         with sending(subject):
-            return await _patiently(publish, patience_s)
+            return await _patiently(publish, patience_s, _PAUSE_S if len(data) < _LARGE else 1.0)
 
     async def api(self, verb: str, body: dict[str, Any] | None = None, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """Call JetStream's API, repeating while it is away: `verb` is the subject after `$JS.API.`, and idempotent.
@@ -204,6 +209,8 @@ class Bus:
     async def last(self, stream: str, subject: str) -> bytes | None:
         """The newest message of a subject, by Direct Get (ADR-31), or None.
 
+        Any copy answers, an older one too; so that there is none is asked of the leader (`_leader_knows`).
+
         Raises:
             EaselError: UNAVAILABLE.
         """
@@ -212,18 +219,40 @@ class Bus:
             message = await self.client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=PATIENCE_S)
             return None if (message.headers or {}).get("Status") else message.data
 
-        return await _patiently(ask, PATIENCE_S)
+        found = await _patiently(ask, PATIENCE_S)
+        if found is None and (late := await self._leader_knows(stream, last_by_subj=subject)):
+            return late.data
+        return found
 
     async def read(self, stream: str, **selection: Any) -> list[Stored]:
         """Messages of a stream in order, by batched Direct Get (ADR-31); `selection` is its request body.
 
-        Leaves no consumer behind. A subject filter that matches nothing gives an empty list.
+        Leaves no consumer behind. A subject filter that matches nothing gives an empty list. As `last`, any copy answers,
+        and the leader is asked before a job is said to be unknown.
 
         Raises:
             BusError: JetStream refused.
             EaselError: UNAVAILABLE.
         """
-        return await _patiently(lambda: self._read(stream, selection), PATIENCE_S)
+        found = await _patiently(lambda: self._read(stream, selection), PATIENCE_S)
+        if not found and "next_by_subj" in selection:
+            late = await self._leader_knows(stream, seq=selection["seq"], next_by_subj=selection["next_by_subj"])
+            return [late] if late else []
+        return found
+
+    async def _leader_knows(self, stream: str, **selection: Any) -> Stored | None:
+        """What a copy may not have yet. None where there is one copy, and while there is no leader to ask."""
+        if self.settings.replicas == 1 or self.settings.restricted:
+            return None
+        body = json.dumps(selection).encode()
+        try:
+            answer = await self._request(f"$JS.API.STREAM.MSG.GET.{stream}", body, timeout_s=_LEADER_TIMEOUT_S)
+        except _AWAY:
+            return None
+        if "error" in answer:
+            return None
+        message = answer["message"]
+        return Stored(message["seq"], message["subject"], base64.b64decode(message.get("data", "")))
 
     async def _read(self, stream: str, selection: dict[str, Any]) -> list[Stored]:
         inbox = self.client.new_inbox()
@@ -275,7 +304,7 @@ def _identity(settings: BusSettings) -> dict[str, Any]:
     return options
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]], patience_s: float) -> T:
+async def _patiently(ask: Callable[[], Awaitable[T]], patience_s: float, pause_s: float = _PAUSE_S) -> T:
     """Repeat a question while JetStream is starting, electing or out of reach.
 
     Raises:
@@ -295,7 +324,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]], patience_s: float) -> T:
         if loop.time() + pause > deadline:
             raise _unavailable(patience_s)
         await asyncio.sleep(pause)
-        pause = min(pause * 2, 1.0)
+        pause = min(pause * 2, pause_s)
 
 
 def _unavailable(waited_s: float) -> EaselError:
