@@ -1,6 +1,4 @@
-"""A worker that joins, from its start (without loading a model) to its first job; one that leaves, from the end of its
-time to the job's next attempt elsewhere.
-"""
+"""From a worker's start (without a model) to its first job; from its end to its job's next attempt elsewhere."""
 
 from __future__ import annotations
 

@@ -227,8 +227,8 @@ class Bus:
     async def read(self, stream: str, **selection: Any) -> list[Stored]:
         """Messages of a stream in order, by batched Direct Get (ADR-31); `selection` is its request body.
 
-        Leaves no consumer behind. A subject filter that matches nothing gives an empty list. As `last`, any copy answers,
-        and the leader is asked before a job is said to be unknown.
+        Leaves no consumer behind. A subject filter that matches nothing gives an empty list. As with `last`, any
+        copy answers, and the leader is asked before there is said to be nothing.
 
         Raises:
             BusError: JetStream refused.

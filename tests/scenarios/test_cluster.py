@@ -95,7 +95,7 @@ async def test_one_copy_of_everything_becomes_three_when_the_setting_says_so(clu
 
         async def copies() -> bool:
             pool = await bus.api(f"CONSUMER.INFO.{bus.subjects.jobs_stream}.{bus.subjects.consumer('fake')}")
-            others = pool["cluster"].get("replicas", ())
+            others = pool.get("cluster", {}).get("replicas", ())
             return await _whole(bus) and len(others) == SIZE - 1
 
         assert await eventually(copies, 60)
