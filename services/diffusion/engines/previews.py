@@ -69,7 +69,7 @@ class StepWatch:
 
 
 class PreviewDecoder:
-    """Latents to small pictures by a linear projection of each latent and its neighbours, in a thousandth of a step.
+    """Latents to small pictures by a linear projection of each latent and its neighbours.
 
     It is the least-squares fit of the VAE's decoder to a few synthetic pictures, made at the first preview.
     """
