@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.edge_hub import Hub, Relay, gateway_environment, running_hub
+from tests.support.edge_hub import Hub, gateway_environment, running_hub
 from tests.support.edge_models import patient_model, small_model  # noqa: F401  fixtures are found by name
 from tests.support.edge_network import NatNetwork, nat_network  # noqa: F401  a fixture
 from tests.support.edge_process import EdgeProcess
 from tests.support.eventually import eventually
 from tests.support.fake_engine import FakeEngine
 from tests.support.gateways import GatewayProcess
+from tests.support.relay import Relay
 from tests.support.systems import answering
 from tests.support.workers import running_worker
 

@@ -7,10 +7,19 @@ import contextlib
 import json
 import random
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import httpx
 
 STATES = {"succeeded", "failed", "cancelled"}
+
+
+class Event(NamedTuple):
+    """One server-sent event."""
+
+    id: str
+    kind: str
+    data: dict[str, Any]
 
 
 @dataclass
@@ -21,10 +30,16 @@ class Promise:
     prompt: str
     seed: int
     size: int
+    count: int
+    """Pictures."""
     cancel_asked: bool = False
     """Whether or not its answer arrived: the gateway may have died after it did as asked."""
-    events: list[tuple[str, str]] = field(default_factory=list)
-    """(id, event) as followed, across reconnects."""
+    cancel_answer: str = ""
+    """The state that it was told; empty where the answer was lost."""
+    ended_as: str = ""
+    """The first last state that it was told."""
+    events: list[Event] = field(default_factory=list)
+    """As followed, across reconnects."""
 
 
 class Client:
@@ -48,11 +63,11 @@ class Client:
                 continue
             self.promises.append(promise)
             if self._random.random() < 0.15:
-                promise.cancel_asked = True
-                await self._ask_cancel(promise.job_id)
+                await asyncio.sleep(self._random.uniform(0, 0.3))  # a moment of the job's life to cancel it in
+                await self._ask_cancel(promise)
             if self._random.random() < 0.5:
                 await self._follow(promise)
-            await self.state(promise.job_id, wait=True)
+            promise.ended_as = await self.state(promise.job_id)
 
     def _gateway(self) -> str:
         return self._random.choice(self._gateways)
@@ -60,8 +75,9 @@ class Client:
     async def _submit(self) -> Promise | None:
         number = len(self.promises)
         prompt, seed = f"picture {self._number}-{number}", self._random.randrange(2**32)
-        size = self._random.choice([64, 128])
+        size, count = self._random.choice([64, 128]), self._random.choice([1, 1, 2])
         body = {"prompt": prompt, "seed": seed, "width": size, "height": size, "num_inference_steps": 4}
+        body["num_images"] = count
         try:
             answer = await self._http.post(f"{self._gateway()}/generate/async", json=body)
         except httpx.TransportError:
@@ -69,17 +85,20 @@ class Client:
         if answer.status_code >= 300:
             assert answer.status_code in (429, 503), answer.text
             return None
-        return Promise(answer.json()["job_id"], prompt, seed, size)
+        return Promise(answer.json()["job_id"], prompt, seed, size, count)
 
-    async def _ask_cancel(self, job_id: str) -> None:
+    async def _ask_cancel(self, promise: Promise) -> None:
+        promise.cancel_asked = True
         with contextlib.suppress(httpx.TransportError):
-            await self._http.delete(f"{self._gateway()}/job/{job_id}")
+            answer = await self._http.delete(f"{self._gateway()}/job/{promise.job_id}")
+            if answer.status_code == 200:
+                promise.cancel_answer = answer.json()["status"]
 
     async def _follow(self, promise: Promise) -> None:
         """Follow to the end over as many connections as it takes."""
         async with asyncio.timeout(120):
-            while not (promise.events and promise.events[-1][1] == "finished"):
-                headers = {"Last-Event-ID": promise.events[-1][0]} if promise.events else {}
+            while not (promise.events and promise.events[-1].kind == "finished"):
+                headers = {"Last-Event-ID": promise.events[-1].id} if promise.events else {}
                 try:
                     await self._read_events(promise, headers)
                 except httpx.TransportError:
@@ -91,19 +110,21 @@ class Client:
             if answer.status_code != 200:
                 await asyncio.sleep(0.05)
                 return
-            event = position = ""
+            event = position = data = ""
             async for line in answer.aiter_lines():
                 if line.startswith("event:"):
                     event = line[6:].strip()
                 elif line.startswith("id:"):
                     position = line[3:].strip()
+                elif line.startswith("data:"):
+                    data = line[5:]
                 elif not line and event:
                     if event != "keepalive":
-                        promise.events.append((position, event))
+                        promise.events.append(Event(position, event, json.loads(data)))
                     event = ""
 
-    async def state(self, job_id: str, *, wait: bool) -> str:
-        """A job's state from any gateway that answers; with `wait`, its last one."""
+    async def state(self, job_id: str) -> str:
+        """A job's last state, from any gateway that answers."""
         async with asyncio.timeout(120):
             while True:
                 try:
@@ -114,11 +135,6 @@ class Client:
                 if answer.status_code == 404:
                     return "unknown"
                 state = answer.json().get("status", "") if answer.status_code == 200 else ""
-                if state in STATES or (state and not wait):
+                if state in STATES:
                     return str(state)
                 await asyncio.sleep(0.05)
-
-
-def describe(promise: Promise) -> str:
-    """One line for a report."""
-    return json.dumps({"job": promise.job_id, "events": [event for _, event in promise.events]})

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from contracts.events import EventId
+from runtime.messaging.connection import Bus
 from tests.soak.clients import Client, Promise
 from tests.support import builders
 from tests.support.fake_engine import FakeEngine
@@ -21,41 +22,77 @@ async def check(http: httpx.AsyncClient, gateway: str, client: Client) -> tuple[
     counts: Counter[str] = Counter()
     faults: list[str] = []
     for promise in client.promises:
-        state = await client.state(promise.job_id, wait=True)
+        state = await client.state(promise.job_id)
         counts[state] += 1
-        faults += [f"{promise.job_id}: {fault}" for fault in _history_faults(promise)]
-        faults += [f"{promise.job_id}: {fault}" for fault in await _result_faults(http, gateway, promise, state)]
+        found = [*history_faults(promise, state), *await _result_faults(http, gateway, promise, state)]
+        faults += [f"{promise.job_id}: {fault}" for fault in found]
     return counts, faults
 
 
-def _history_faults(promise: Promise) -> list[str]:
-    faults = []
-    positions = [EventId.parse(position) for position, _ in promise.events]
+async def bus_faults(bus: Bus, clients: list[Client]) -> list[str]:
+    """What the bus keeps that it should not: work of jobs that have ended, and second outcomes."""
+    subjects = bus.subjects
+    promised = {promise.job_id for client in clients for promise in client.promises}
+    left = await bus.read(subjects.jobs_stream, seq=1, next_by_subj=subjects.job("*", "*"))
+    ended = Counter[str]()
+    after = 0
+    while page := await bus.read(subjects.outcomes_stream, seq=after + 1, next_by_subj=subjects.stored_outcome("*")):
+        ended.update(message.subject.rsplit(".", 1)[1] for message in page)
+        after = page[-1].sequence
+    return [
+        *(f"{message.subject}: ended, yet its work waits" for message in left),
+        *(f"{job_id}: {ended[job_id]} outcomes are kept" for job_id in sorted(promised) if ended[job_id] != 1),
+    ]
+
+
+def history_faults(promise: Promise, state: str) -> list[str]:
+    """What is wrong with what a client was told on the way, its job being `state` now."""
+    faults, told = [], [event.kind for event in promise.events]
+    positions = [EventId.parse(event.id) for event in promise.events]
     if any(position is None for position in positions):
         faults.append(f"an event without a proper id: {promise.events}")
     elif any(not a < b for a, b in itertools.pairwise(positions)):  # type: ignore[operator]
         faults.append(f"events out of order or twice: {promise.events}")
-    if Counter(event for _, event in promise.events)["finished"] > 1:
-        faults.append("ended twice")
+    if _falls(promise):
+        faults.append(f"progress went backwards within an attempt: {promise.events}")
+    if "finished" in told and told.index("finished") != len(told) - 1:
+        faults.append(f"something came after the end: {told}")
+    said = [event.data.get("state") for event in promise.events if event.kind == "finished"]
+    said += [promise.ended_as, *([promise.cancel_answer] if promise.cancel_answer else [])]
+    if any(word != state for word in said):
+        faults.append(f"is {state}, and was said to be {said}")
     return faults
+
+
+def _falls(promise: Promise) -> bool:
+    steps = [(event.id.split(".")[0], event.data["step"]) for event in promise.events if event.kind == "progress"]
+    return any(a[0] == b[0] and b[1] <= a[1] for a, b in itertools.pairwise(steps))
 
 
 async def _result_faults(http: httpx.AsyncClient, gateway: str, promise: Promise, state: str) -> list[str]:
     if state == "unknown":
         return ["lost: nobody knows it"]
-    picture = await http.get(f"{gateway}/job/{promise.job_id}/image")
+    answers = [
+        await http.get(f"{gateway}/job/{promise.job_id}/image", params={"index": index})
+        for index in range(promise.count + 1)
+    ]
+    there = [answer.status_code == httpx.codes.OK for answer in answers]
     if state == "cancelled":
-        asked = [] if promise.cancel_asked else ["cancelled, though nobody asked"]
-        return asked if picture.status_code != 200 else [*asked, "cancelled, yet there is a picture"]
+        asked = [] if promise.cancel_asked else ["cancelled, though its client never asked"]
+        return [*asked, "cancelled, yet there is a picture"] if any(there) else asked
     if state != "succeeded":
         return [f"ended as {state}"]
-    if picture.status_code != 200:
-        return [f"no picture: {picture.status_code} {picture.text}"]
-    return [] if _is_its_picture(promise, picture.content) else ["another job's picture"]
+    if there != [True] * promise.count + [False]:
+        return [f"{sum(there)} pictures for {promise.count}: {[answer.status_code for answer in answers]}"]
+    pictures = [answer.content for answer in answers[: promise.count]]
+    return [] if _are_its_pictures(promise, pictures) else ["another job's picture"]
 
 
-def _is_its_picture(promise: Promise, data: bytes) -> bool:
-    size = promise.size
-    request = builders.generate_image(prompt=promise.prompt, seed=promise.seed, width=size, height=size)
-    expected = FakeEngine().generate(request, lambda *_: None)[0]
-    return np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(expected))
+def _are_its_pictures(promise: Promise, pictures: list[bytes]) -> bool:
+    wanted = {"prompt": promise.prompt, "seed": promise.seed, "num_images": promise.count}
+    request = builders.generate_image(**wanted, width=promise.size, height=promise.size)
+    expected = FakeEngine().generate(request, lambda *_: None)
+    return all(
+        np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(picture))
+        for data, picture in zip(pictures, expected, strict=True)
+    )

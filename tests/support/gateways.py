@@ -16,13 +16,14 @@ from runtime.messaging.settings import BusSettings
 class GatewayProcess:
     """`python -m gateway` on a free port; `settings` are further environment variables."""
 
-    def __init__(self, bus: BusSettings, log: Path, **settings: str) -> None:
+    def __init__(self, bus: BusSettings, log: Path, *, jumpy_clock: bool = False, **settings: str) -> None:
         with socket.socket() as probe, socket.socket() as second:
             probe.bind(("127.0.0.1", 0))
             second.bind(("127.0.0.1", 0))
             self.port, self.grpc_port = probe.getsockname()[1], second.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
+        self._argv = ["tests.support.jumpy_clock", "gateway"] if jumpy_clock else ["gateway"]
         self._environment = (
             os.environ
             | {
@@ -41,7 +42,7 @@ class GatewayProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as out:
-            return subprocess.Popen([sys.executable, "-m", "gateway"], env=self._environment, stdout=out, stderr=out)
+            return subprocess.Popen([sys.executable, "-m", *self._argv], env=self._environment, stdout=out, stderr=out)
 
     def log_text(self) -> str:
         """What it said."""

@@ -80,8 +80,10 @@ class WorkerProcess:
         step_s: float = 0.0,
         log: str = os.devnull,
         module: str = "tests.support.fake_worker",
+        jumpy_clock: bool = False,
     ) -> None:
         self.name = name
+        argv = ["tests.support.jumpy_clock", module] if jumpy_clock else [module]
         environment = os.environ | {
             "EASEL_NATS_URL": settings.url,
             "EASEL_NAMESPACE": settings.namespace,
@@ -93,7 +95,7 @@ class WorkerProcess:
             "FAKE_STEP_S": str(step_s),
         }
         with Path(log).open("ab") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=out, stderr=out)
+            self.process = subprocess.Popen([sys.executable, "-m", *argv], env=environment, stdout=out, stderr=out)
 
     def kill(self) -> None:
         """-9, at once."""
