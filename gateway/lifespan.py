@@ -84,7 +84,7 @@ class BusLink:
     async def _run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                async with Bus.connect(self._settings, self.name, CONNECT_TIMEOUT_S) as bus:
+                async with Bus.connect(self._settings, self.name, CONNECT_TIMEOUT_S, inbox="gateway") as bus:
                     await declare(bus)
                     async with Roster(bus) as roster:
                         self._backend = Backend(

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cli.faults import CliError, ExitCode
+from cli.launcher.bus_users import key_file, make_users
 from cli.launcher.child_lines import fields_of, is_ready, reason, shown
 from cli.launcher.log_file import LogFile
 from cli.launcher.nats_server import NatsServer
@@ -78,11 +79,12 @@ class Launcher:
         }
 
     async def _start(self) -> None:
-        self._bus.configure()
+        folder, namespace = self._plan.data_dir.nats, self._plan.environ.get("EASEL_NAMESPACE") or "easel"
+        self._bus.configure(make_users(folder, [process.name for process in self._plan.processes], namespace))
         self._launch(self._bus.spec)
         await self._unless_stopped(self._bus.ready())
         for planned in self._plan.processes:
-            self._launch(planned.spec(self._bus.url))
+            self._launch(planned.spec(self._bus.url, key_file(folder, planned.name)))
         await self._unless_stopped(self._all_ready())
 
     def _launch(self, spec: ProcessSpec) -> None:

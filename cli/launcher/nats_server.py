@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cli.faults import CliError, ExitCode
 from cli.launcher.process import ProcessSpec
@@ -26,6 +27,7 @@ max_payload: 8MB
 max_pending: 256MB
 write_deadline: "10s"
 jetstream {{ store_dir: {store_dir}, sync_interval: always, max_file_store: 100TB }}
+authorization: {authorization}
 """
 
 
@@ -50,6 +52,7 @@ class NatsServer:
         self._port = port or -1
         self._monitor_port = -1
         self._config = folder / "nats.conf"
+        self._users: list[dict[str, Any]] = []
         self.spec = ProcessSpec(
             name="nats",
             argv=(find_binary(), "-c", str(self._config), "--ports_file_dir", str(folder)),
@@ -64,8 +67,9 @@ class NatsServer:
     def monitor_url(self) -> str:
         return f"http://127.0.0.1:{self._monitor_port}"
 
-    def configure(self) -> None:
-        """Before the start: write the configuration, and forget the ports of an earlier run."""
+    def configure(self, users: list[dict[str, Any]]) -> None:
+        """Before the start: write the configuration, which lets `users` in alone, and forget an earlier run's ports."""
+        self._users = users
         for old in self._folder.glob("*.ports"):
             old.unlink(missing_ok=True)
         self._write()
@@ -74,6 +78,7 @@ class NatsServer:
         text = _CONFIG.format(
             port=self._port,
             monitor_port=self._monitor_port,
+            authorization=json.dumps({"users": self._users}),
             store_dir=json.dumps(str(self._folder / "jetstream"), ensure_ascii=False),
         )
         self._config.write_text(text)

@@ -23,6 +23,8 @@ from runtime.process.settings import PREFIX, SettingsError, fields, known_names,
 _EVERYWHERE = "0.0.0.0"
 _PORT = "EASEL_GATEWAY_PORT"
 _GRPC_PORT = "EASEL_GATEWAY_GRPC_PORT"
+_OTHER_BUS = {"EASEL_NATS_CREDENTIALS", "EASEL_NATS_CA", "EASEL_NATS_RESTRICTED"}
+"""Of the environment: how to reach a bus that is not ours."""
 STOP_MARGIN_S = 10.0
 """On top of a process's own deadline, before it is killed."""
 
@@ -48,19 +50,20 @@ class Flags:
 
 @dataclass(frozen=True)
 class PlannedProcess:
-    """A process, complete but for the address of the bus."""
+    """A process, complete but for the address of the bus and its key to it."""
 
     name: str
     service: Service
     environ: Mapping[str, str]
     stop_s: float
 
-    def spec(self, nats_url: str) -> ProcessSpec:
+    def spec(self, nats_url: str, nkey: Path) -> ProcessSpec:
+        bus = {"EASEL_NATS_URL": nats_url, "EASEL_NATS_NKEY": str(nkey)}
         return ProcessSpec(
             name=self.name,
             # -P: a file gateway.py in the folder where `easel up` was typed must not be what runs
             argv=(sys.executable, "-P", "-m", self.service.module),
-            environ={**self.environ, "EASEL_NATS_URL": nats_url},
+            environ={name: value for name, value in {**self.environ, **bus}.items() if name not in _OTHER_BUS},
             stop_s=self.stop_s,
         )
 

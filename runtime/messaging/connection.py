@@ -87,8 +87,12 @@ class Bus:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, settings: BusSettings, name: str, timeout_s: float = 30.0) -> AsyncIterator[Bus]:
+    async def connect(
+        cls, settings: BusSettings, name: str, timeout_s: float = 30.0, *, inbox: str = ""
+    ) -> AsyncIterator[Bus]:
         """Connect as `name`, which also makes the private inbox prefix that credentials can be limited to.
+
+        `inbox` stands for the name in that prefix where credentials outlive the name.
 
         Raises:
             EaselError: UNAVAILABLE when no server answers in `timeout_s`, with the server's last complaint.
@@ -117,7 +121,7 @@ class Bus:
                 nats.connect(
                     settings.url.split(","),
                     name=name,
-                    inbox_prefix=f"_INBOX_{subject_token(name)}".encode(),
+                    inbox_prefix=f"_INBOX_{subject_token(inbox or name)}".encode(),
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.25,
                     connect_timeout=5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -11,12 +12,16 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import structlog
 
 from runtime.messaging.connection import Bus
 from tests.soak.clients import Client
 from tests.soak.faults import Fault, draw, strike
 from tests.soak.history import bus_faults, check
 from tests.soak.processes import System
+
+DRAIN_S = 120.0
+"""From the last fault to the end of the last job."""
 
 
 def main() -> int:
@@ -28,6 +33,7 @@ def main() -> int:
     parser.add_argument("--gateways", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="draws the same faults again")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # its own link fails too
     print(f"soak: {options.kills} kills, replay with --kills {options.kills} --seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="easel-soak-") as folder:
         return asyncio.run(soak(options, Path(folder)))
@@ -47,7 +53,8 @@ async def soak(options: argparse.Namespace, folder: Path) -> int:
         tasks = [asyncio.create_task(client.run(stop)) for client in clients]
         struck = await _strike_all(system, bus, draw(options.seed, options.kills), tasks)
         stop.set()
-        draining = asyncio.gather(*tasks)
+        # while processes die faster than jobs are drawn, no job has a deadline; once they live it has one
+        draining = asyncio.ensure_future(asyncio.wait_for(asyncio.gather(*tasks), DRAIN_S))
         while not draining.done():
             struck["ended by themselves"] += system.revive()
             await asyncio.wait([draining], timeout=0.5)
@@ -65,6 +72,7 @@ def _report(struck: Counter[str], clients: list[Client], counts: Counter[str], f
     print(f"jobs accepted: {counts.total()}; ended: {dict(counts)}; pictures asked for: {_pictures(clients)}")
     followed = sum(1 for promise in promises if promise.events)
     cancels = sum(promise.cancel_asked for promise in promises)
+    print(f"slowest job: {max(promise.took_s for promise in promises):.0f} s")
     print(f"followed to the end: {followed}; asked to cancel: {cancels}")
     print(f"refused while something was down: {sum(client.refused for client in clients)}")
     print(*faults, sep="\n" if faults else "")

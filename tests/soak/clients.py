@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,6 +37,9 @@ class Promise:
     """Whether or not its answer arrived: the gateway may have died after it did as asked."""
     cancel_answer: str = ""
     """The state that it was told; empty where the answer was lost."""
+    accepted_at: float = field(default_factory=time.monotonic)
+    took_s: float = 0.0
+    """Until its client knew that it had ended."""
     ended_as: str = ""
     """The first last state that it was told."""
     events: list[Event] = field(default_factory=list)
@@ -68,6 +72,7 @@ class Client:
             if self._random.random() < 0.5:
                 await self._follow(promise)
             promise.ended_as = await self.state(promise.job_id)
+            promise.took_s = time.monotonic() - promise.accepted_at
 
     def _gateway(self) -> str:
         return self._random.choice(self._gateways)
@@ -96,13 +101,12 @@ class Client:
 
     async def _follow(self, promise: Promise) -> None:
         """Follow to the end over as many connections as it takes."""
-        async with asyncio.timeout(120):
-            while not (promise.events and promise.events[-1].kind == "finished"):
-                headers = {"Last-Event-ID": promise.events[-1].id} if promise.events else {}
-                try:
-                    await self._read_events(promise, headers)
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
+        while not (promise.events and promise.events[-1].kind == "finished"):
+            headers = {"Last-Event-ID": promise.events[-1].id} if promise.events else {}
+            try:
+                await self._read_events(promise, headers)
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
 
     async def _read_events(self, promise: Promise, headers: dict[str, str]) -> None:
         url = f"{self._gateway()}/job/{promise.job_id}/events"
@@ -125,16 +129,15 @@ class Client:
 
     async def state(self, job_id: str) -> str:
         """A job's last state, from any gateway that answers."""
-        async with asyncio.timeout(120):
-            while True:
-                try:
-                    answer = await self._http.get(f"{self._gateway()}/job/{job_id}")
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
-                    continue
-                if answer.status_code == 404:
-                    return "unknown"
-                state = answer.json().get("status", "") if answer.status_code == 200 else ""
-                if state in STATES:
-                    return str(state)
+        while True:
+            try:
+                answer = await self._http.get(f"{self._gateway()}/job/{job_id}")
+            except httpx.TransportError:
                 await asyncio.sleep(0.05)
+                continue
+            if answer.status_code == 404:
+                return "unknown"
+            state = answer.json().get("status", "") if answer.status_code == 200 else ""
+            if state in STATES:
+                return str(state)
+            await asyncio.sleep(0.05)

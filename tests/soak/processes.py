@@ -70,7 +70,7 @@ class Gateway:
     kind = "gateway"
 
     def __init__(self, settings: BusSettings, log: Path, *, jumpy_clock: bool) -> None:
-        self._process = GatewayProcess(settings, log, jumpy_clock=jumpy_clock, EASEL_GATEWAY_MAX_QUEUE_SIZE="200")
+        self._process = GatewayProcess(settings, log, jumpy_clock, EASEL_GATEWAY_MAX_QUEUE_SIZE="200")
         self.url = self._process.url
 
     def alive(self) -> bool:

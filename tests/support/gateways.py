@@ -16,7 +16,7 @@ from runtime.messaging.settings import BusSettings
 class GatewayProcess:
     """`python -m gateway` on a free port; `settings` are further environment variables."""
 
-    def __init__(self, bus: BusSettings, log: Path, *, jumpy_clock: bool = False, **settings: str) -> None:
+    def __init__(self, bus: BusSettings, log: Path, jumpy_clock: bool = False, /, **settings: str) -> None:
         with socket.socket() as probe, socket.socket() as second:
             probe.bind(("127.0.0.1", 0))
             second.bind(("127.0.0.1", 0))
