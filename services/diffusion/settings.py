@@ -38,8 +38,8 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern="^(auto|diffusers|openvino)$",
-            description="What draws: diffusers (on torch), openvino (diffusers with OpenVINO's networks), or auto for "
-            "diffusers.",
+            description="What draws: diffusers (on torch), openvino (diffusers with OpenVINO's networks), or auto: "
+            "openvino on CPUs and on devices that torch does not know, where it is installed, else diffusers.",
             extra={"env": ("EASEL_DIFFUSION_ENGINE",)},
         ),
     ] = "auto"

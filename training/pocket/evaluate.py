@@ -16,9 +16,12 @@ from PIL import Image, ImageDraw
 from .captions import caption
 from .classifier import judge, load_judge
 from .pixels import ground_colour, shapes_right
-from .scenes import Spec, random_spec
+from .scenes import SIZE, Spec, random_spec
 
 THINGS, SHAPES = 300, 100
+FRAMES = {"square": (SIZE, SIZE), "wide": (384, 256), "high": (256, 384)}
+OTHER_FRAMES = 100
+"""Captions of things that are also drawn wide, and high."""
 _BATCH = 10
 SHEET = (
     "a red fox in the snow",
@@ -75,17 +78,43 @@ def held_out_specs(seed: int) -> tuple[list[Spec], list[Spec]]:
     return things, shapes
 
 
-def generate(pipeline: StableDiffusionPipeline, prompts: list[str], steps: int, guidance: float) -> np.ndarray:
-    """Pictures (N, 256, 256, 3) uint8; picture i is drawn from seed i."""
-    pictures = []
+def generate(
+    pipeline: StableDiffusionPipeline, prompts: list[str], steps: int, guidance: float, frame: str = "square"
+) -> np.ndarray:
+    """Pictures (N, height, width, 3) uint8 of one of FRAMES; picture i is drawn from seed i."""
+    pictures, (width, height) = [], FRAMES[frame]
     for start in range(0, len(prompts), _BATCH):
         batch = prompts[start : start + _BATCH]
         generators = [torch.Generator().manual_seed(start + offset) for offset in range(len(batch))]
         output = pipeline(
-            batch, num_inference_steps=steps, guidance_scale=guidance, generator=generators, output_type="np"
+            batch,
+            width=width,
+            height=height,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+            output_type="np",
         )
         pictures.append((output.images * 255).round().astype(np.uint8))
     return np.concatenate(pictures)
+
+
+def _middle(pictures: np.ndarray) -> np.ndarray:
+    """The square in the middle, where single things are: (N, SIZE, SIZE, 3)."""
+    top, left = (pictures.shape[1] - SIZE) // 2, (pictures.shape[2] - SIZE) // 2
+    return pictures[:, top : top + SIZE, left : left + SIZE]
+
+
+def score_frames(pipeline: StableDiffusionPipeline, workdir: Path, seed: int, steps: int, guidance: float) -> dict:
+    """Whether things are recognised in pictures that are wider or higher than those of `score`."""
+    rng, found = random.Random(f"{seed}/evaluation captions"), {}
+    things = held_out_specs(seed)[0][:OTHER_FRAMES]
+    captions = [caption(spec, rng) for spec in things]
+    for frame in ("wide", "high"):
+        seen = judge(load_judge(workdir), _middle(generate(pipeline, captions, steps, guidance, frame)))
+        right = [spec.things == view.things for spec, view in zip(things, seen, strict=True)]
+        found[f"object, {frame}"] = _share(right)
+    return found
 
 
 def _share(right: list[bool]) -> float:
@@ -148,6 +177,7 @@ def evaluate(workdir: Path, folder: Path, sheet: Path, seed: int) -> dict[str, f
     defaults = json.loads((folder / "easel.json").read_text())
     steps, guidance = defaults["num_inference_steps"], defaults["guidance_scale"]
     figures = score(pipeline, workdir, seed, steps, guidance)
+    figures |= score_frames(pipeline, workdir, seed, steps, guidance)
     figures["seconds"] = seconds_per_picture(pipeline, steps, guidance)
     (workdir / "evaluation.json").write_text(json.dumps({"revision": defaults["revision"], **figures}, indent=2) + "\n")
     contact_sheet(pipeline, sheet, steps, guidance)

@@ -27,14 +27,15 @@ def build_engine(settings: DiffusionSettings) -> ImageEngine:
     models = _models(settings)
     for name, value in IDLE_THREADS_SLEEP.items():
         os.environ.setdefault(name, value)
-    name = "diffusers" if settings.engine == "auto" else settings.engine
     try:
         from services.diffusion.engines.diffusers_engine import DiffusersEngine  # noqa: PLC0415
 
-        make_backend = _backends(settings)[name]()
+        make_backend = _backends(settings)[settings.engine]()
     except ImportError as fault:
-        extra = "openvino" if name == "openvino" else "diffusion"
-        message = f"the engine {name} is not installed ({fault.name} is missing): pip install 'easel[{extra}]'"
+        extra = "openvino" if settings.engine == "openvino" else "diffusion"
+        message = (
+            f"the engine {settings.engine} is not installed ({fault.name} is missing): pip install 'easel[{extra}]'"
+        )
         raise EaselError(ErrorCode.ENGINE_FAILED, message) from fault
     return DiffusersEngine(
         models,
@@ -64,7 +65,15 @@ def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend
             cache=Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache(os.environ),
         )
 
-    return {"diffusers": torch_backend, "openvino": openvino_backend}
+    def fitting_backend() -> MakeBackend:
+        from services.diffusion.engines.fitting_backend import fitting  # noqa: PLC0415
+
+        try:
+            return fitting(torch_backend(), openvino_backend())
+        except ImportError:  # OpenVINO is a choice, torch is not
+            return torch_backend()
+
+    return {"diffusers": torch_backend, "openvino": openvino_backend, "auto": fitting_backend}
 
 
 def default_cache(environ: Mapping[str, str]) -> Path:

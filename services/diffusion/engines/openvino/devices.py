@@ -28,5 +28,5 @@ def choose_device(core: ov.Core, wanted: str) -> str:
 
 
 def device_name(core: ov.Core, device: str) -> str:
-    """As people name it: `openvino CPU Intel(R) Xeon(R) …`."""
-    return f"openvino {device} {core.get_property(device, 'FULL_DEVICE_NAME')}"
+    """As people name it: `cpu Intel(R) Xeon(R) … (OpenVINO)`."""
+    return f"{device.lower()} {core.get_property(device, 'FULL_DEVICE_NAME')} (OpenVINO)"
