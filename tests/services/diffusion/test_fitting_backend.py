@@ -28,5 +28,5 @@ def test_torch_draws_where_it_is_asked_for() -> None:
 
 
 def test_a_device_that_neither_has_is_refused_with_those_of_both() -> None:
-    with pytest.raises(EaselError, match="torch .+ finds cpu; .+ OpenVINO .+ finds CPU"):
+    with pytest.raises(EaselError, match=r"torch .+ finds cpu; .+ OpenVINO .+ finds CPU"):
         build_engine(DiffusionSettings(device="npu"))
