@@ -8,7 +8,7 @@ from services.diffusion.engines.devices import choose_device
 
 
 def fitting(on_torch: MakeBackend, on_openvino: MakeBackend) -> MakeBackend:
-    """Torch on its accelerators; OpenVINO on CPUs, where it was faster (docs/diffusion.md), and on devices of its own."""
+    """Torch on its accelerators; OpenVINO on CPUs, where it was faster (docs/diffusion.md), and devices of its own."""
 
     def make(device: str) -> Backend:
         try:
