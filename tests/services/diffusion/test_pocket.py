@@ -55,6 +55,15 @@ def test_another_size_shows_the_same_picture(engine: ImageEngine, size: tuple[in
     assert mean_difference(native, other.resize(native.size)) < 6
 
 
+def test_a_wide_picture_keeps_its_subject_whole(engine: ImageEngine) -> None:
+    """One disc in the middle, as wide as it is high, not two and not an oval."""
+    info = engine.models[0]
+    asked = request_for(info, prompt="a red circle", num_inference_steps=info.default_steps, width=384, height=256)
+    red, _, blue = np.moveaxis(np.asarray(engine.generate(asked, Steps())[0], np.int16), -1, 0)
+    down, across = np.nonzero(red - blue > 60)
+    assert np.ptp(across) / np.ptp(down) == pytest.approx(1, abs=0.25)
+
+
 def test_what_the_mask_keeps_stays_to_the_pixel_at_any_size(engine: ImageEngine) -> None:
     info, size = engine.models[0], (512, 320)
     start = Image.effect_noise(size, 90).convert("RGB")
