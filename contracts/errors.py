@@ -34,6 +34,8 @@ class ErrorCode(enum.StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     QUEUE_FULL = "queue_full"
     """Too many jobs wait; the same request may succeed later."""
+    LIMIT_REACHED = "limit_reached"
+    """The caller's key has used what it may for now; the same request may succeed later."""
     DEADLINE_EXCEEDED = "deadline_exceeded"
     CANCELLED = "cancelled"
     ENGINE_FAILED = "engine_failed"

@@ -22,6 +22,7 @@ from gateway.api.page import routes as page
 from gateway.api.pipeline import routes as pipeline
 from gateway.api.prompt_assist import routes as prompt_assist
 from gateway.api.sdapi import routes as sdapi
+from gateway.api.usage import routes as usage
 from gateway.auth import make_guard
 from gateway.lifespan import BusLink
 from gateway.observe import on_send
@@ -53,6 +54,7 @@ def create_app(
             *mcp.handlers(service, settings),
             *health.HANDLERS,
             *metrics.HANDLERS,
+            *usage.HANDLERS,
             *pages.HANDLERS,
             *page.HANDLERS,
         ],

@@ -21,6 +21,7 @@ from gateway.settings import GatewaySettings, is_loopback
 Connection = ASGIConnection[Any, Any, Any, Any]
 HttpRequest = Request[Any, Any, Any]
 _OWNER = "easel.owner"
+_SCOPES = "easel.scopes"
 _READING = ("GET", "HEAD")
 
 OPEN = {"open_to_all": True}
@@ -47,11 +48,14 @@ def make_guard(settings: GatewaySettings) -> Callable[[Connection, BaseRouteHand
         scope[BEGAN] = time.perf_counter()
         if keyring is None:
             _check_host(connection, own_host)
+            if scope["method"] not in _READING:
+                _check_origin(connection, own_host)
             scope[_OWNER] = None
             return
         token = token_of(connection.headers)
         key = keyring.find(token) if token else None
         scope[_OWNER] = key.id if key and not key.expired else ""
+        scope[_SCOPES] = key.scopes if key else ()
         if handler.opt.get("open_to_all"):
             return
         if key is not None:
@@ -68,6 +72,12 @@ def owner(request: HttpRequest) -> str | None:
     notes: dict[str, Any] = request.scope  # type: ignore[assignment]
     found: str | None = notes.get(_OWNER)
     return found
+
+
+def may(request: HttpRequest, scope: Scope) -> bool:
+    """Whether the caller's key has a scope; False where no keys are in use."""
+    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
+    return scope in notes.get(_SCOPES, ())
 
 
 def is_known(request: HttpRequest) -> bool:
@@ -98,4 +108,15 @@ def _check_host(connection: Connection, own_host: str | None) -> None:
     host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
     if not is_loopback(host) and host != own_host:
         message = f"without API keys only this machine may ask, not {host!r}; set EASEL_GATEWAY_PUBLIC_URL or use keys"
+        raise EaselError(ErrorCode.PERMISSION_DENIED, message)
+
+
+def _check_origin(connection: Connection, own_host: str | None) -> None:
+    """Refuse what a page of another site sends: browsers send a POST without a body there without asking first."""
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return
+    asked = urlsplit(origin)
+    if asked.netloc != connection.headers.get("host", "") and (own_host is None or asked.hostname != own_host):
+        message = f"without API keys pages of other sites may change nothing here, {origin!r} neither; use keys"
         raise EaselError(ErrorCode.PERMISSION_DENIED, message)

@@ -20,6 +20,7 @@ HTTP_STATUS: dict[ErrorCode, int] = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.PAYLOAD_TOO_LARGE: 413,
     ErrorCode.QUEUE_FULL: 429,
+    ErrorCode.LIMIT_REACHED: 429,
     ErrorCode.DEADLINE_EXCEEDED: 504,
     ErrorCode.CANCELLED: 499,
     ErrorCode.ENGINE_FAILED: 500,
@@ -35,6 +36,7 @@ _FROM_LITESTAR: dict[int, tuple[ErrorCode, str]] = {
     405: (ErrorCode.METHOD_NOT_ALLOWED, "this route does not take this method; /docs lists them"),
     413: (ErrorCode.PAYLOAD_TOO_LARGE, "the request body is too large"),
 }
+_LONGEST_WAIT_S = 60
 _CLIENT_FAULT = range(400, 500)
 
 
@@ -56,6 +58,8 @@ def error_headers(error: EaselError) -> dict[str, str]:
     headers = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(whole_seconds(error.retry_after_s))
+        if error.code is ErrorCode.LIMIT_REACHED and error.retry_after_s > _LONGEST_WAIT_S:  # a day's limit: true
+            headers |= {"retry-after": str(math.ceil(error.retry_after_s)), "x-should-retry": "false"}
     if error.code in _NOT_WORTH_REPEATING:
         headers["x-should-retry"] = "false"
     if error.code is ErrorCode.UNAUTHENTICATED:
@@ -65,4 +69,4 @@ def error_headers(error: EaselError) -> dict[str, str]:
 
 def whole_seconds(seconds: float) -> int:
     """1 … 60: OpenAI's packages ignore longer waits or give up on them."""
-    return max(1, min(60, math.ceil(seconds)))
+    return max(1, min(_LONGEST_WAIT_S, math.ceil(seconds)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gateway.keys import KeysFileError, create_key, list_keys
+from gateway.keys import EVERY_SCOPE, KeysFileError, create_key, list_keys
 
 
 def main(words: list[str]) -> int:
@@ -18,7 +18,7 @@ def main(words: list[str]) -> int:
         if path.exists() and list_keys(path):
             sys.stdout.write(f"{path} holds keys already\n")
         else:
-            sys.stdout.write(f"API key: {create_key(path, 'first')}\nIt is shown this once.\n")
+            sys.stdout.write(f"API key: {create_key(path, 'first', EVERY_SCOPE)}\nIt is shown this once.\n")
     except (KeysFileError, OSError) as fault:
         sys.stderr.write(f"cannot make a key in {path}: {fault}\n")
         return 2

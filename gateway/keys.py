@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from contracts.errors import EaselError, ErrorCode
+from gateway.limits import NO_LIMITS, KeyLimits
 
 log = structlog.get_logger()
 
@@ -37,9 +38,13 @@ class Scope(enum.StrEnum):
     """Have prompts enhanced."""
     READ = "read"
     """See its own jobs, the models, the workers and the metrics."""
+    ADMIN = "admin"
+    """Change what everybody draws with (unload models, move workers), and see every key's usage."""
 
 
 EVERY_SCOPE = tuple(Scope)
+USUAL_SCOPES = (Scope.GENERATE, Scope.ENHANCE, Scope.READ)
+"""What a key gets that is made without saying more."""
 
 
 class KeysFileError(Exception):
@@ -59,7 +64,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     expires_at: float = 0.0
     """Unix seconds; 0 for never."""
-    scopes: tuple[Scope, ...] = EVERY_SCOPE
+    scopes: tuple[Scope, ...] = USUAL_SCOPES
+    limits: KeyLimits = NO_LIMITS
 
     @property
     def expired(self) -> bool:
@@ -97,7 +103,13 @@ def list_keys(path: Path) -> tuple[Key, ...]:
         raise KeysFileError(f"{path} is not a keys file: {fault}") from fault
 
 
-def create_key(path: Path, name: str, scopes: Sequence[Scope] = EVERY_SCOPE, expires_at: float = 0.0) -> str:
+def create_key(
+    path: Path,
+    name: str,
+    scopes: Sequence[Scope] = USUAL_SCOPES,
+    expires_at: float = 0.0,
+    limits: KeyLimits = NO_LIMITS,
+) -> str:
     """Add a key, and the file if there is none. Returns the token, which is kept nowhere.
 
     Raises:
@@ -113,9 +125,23 @@ def create_key(path: Path, name: str, scopes: Sequence[Scope] = EVERY_SCOPE, exp
         created_at=time.time(),
         expires_at=expires_at,
         scopes=tuple(scopes),
+        limits=limits,
     )
     _write(path, (*existing, key))
     return token
+
+
+def change_key(path: Path, key_id: str, **changes: object) -> Key | None:
+    """Replace fields of a key; running gateways notice at the next request. The key, or None where there is none.
+
+    Raises:
+        KeysFileError: the file cannot be read or written.
+    """
+    existing = list_keys(path)
+    changed = next((msgspec.structs.replace(key, **changes) for key in existing if key.id == key_id), None)
+    if changed is not None:
+        _write(path, tuple(changed if key.id == key_id else key for key in existing))
+    return changed
 
 
 def revoke_key(path: Path, key_id: str) -> bool:
@@ -151,6 +177,16 @@ class Keyring:
         match = _TOKEN.fullmatch(token)
         key = self._keys.get(match[1]) if match else None
         return key if key is not None and hmac.compare_digest(key.sha256, _hash(token)) else None
+
+    def get(self, key_id: str) -> Key | None:
+        """The key of this id."""
+        self._refresh()
+        return self._keys.get(key_id)
+
+    def all(self) -> tuple[Key, ...]:
+        """Every key."""
+        self._refresh()
+        return tuple(self._keys.values())
 
     def _refresh(self) -> None:
         version = self._version()

@@ -13,6 +13,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from gateway.settings import GatewaySettings
+from gateway.slow_clients import guarded
 from runtime.process.shutdown import Shutdown
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ async def serve_http(app: ASGIApp, settings: GatewaySettings, shutdown: Shutdown
         app,
         host=settings.host.strip("[]"),
         port=settings.port,
-        http="httptools",
+        http=guarded(settings.header_timeout_s, settings.body_timeout_s),
         ws="none",
         lifespan="on",
         log_config=None,

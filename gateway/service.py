@@ -72,6 +72,7 @@ class Service:
         self._settings = settings
         self._admission = Admission(settings.max_queue_size, self._depth)
         self._submission = Submission(link, settings, self._admission, blocklist)
+        self.quota = self._submission.quota
         self.prompting = Prompting(link, settings, blocklist)
         self.loading = Loading(link, settings)
         self._followers = Followers()

@@ -150,6 +150,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_GATEWAY_IMAGE_URL_TIMEOUT_S",)},
         ),
     ] = 10.0
+    header_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds that a client may take to send a request's headers; then the connection is closed.",
+            extra={"env": ("EASEL_GATEWAY_HEADER_TIMEOUT_S",)},
+        ),
+    ] = 15.0
     body_timeout_s: Annotated[
         float,
         Meta(

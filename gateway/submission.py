@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -17,9 +18,11 @@ from contracts.jobs import Job
 from contracts.workers import WorkerPresence
 from gateway.admission import Admission
 from gateway.enhancement import drawn_again, with_enhancement
+from gateway.keys import Keyring
 from gateway.lifespan import BusLink
 from gateway.metrics import REJECTED
 from gateway.once import Once, check_same, fingerprint, joinable
+from gateway.quota import Quota
 from gateway.resolve import Wanted, choose_model, random_seed
 from gateway.routing import choose_pool, offered_models, route
 from gateway.settings import GatewaySettings
@@ -53,6 +56,7 @@ class Submission:
         self._admission = admission
         self.pictures = WebPictures(settings.image_url_hosts, settings.max_upload_bytes, settings.image_url_timeout_s)
         self._blocklist = blocklist
+        self.quota = Quota(link, Keyring(Path(settings.keys_file)) if settings.keys_file else None)
 
     def _workers(self) -> tuple[WorkerPresence, ...]:
         return self._link.backend.roster.workers()
@@ -150,10 +154,11 @@ class Submission:
         """Hold a place in the queue while the block submits.
 
         Raises:
-            EaselError: as `Admission.place`.
+            EaselError: as `Quota.charged` and `Admission.place`.
         """
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(_rejections_counted())
+            await stack.enter_async_context(self.quota.charged(job))
             for pool in filter(None, (job.pool, job.next_pool)):
                 slots = sum(worker.slots for worker in self._workers() if worker.pool == pool)
                 await stack.enter_async_context(self._admission.place(pool, slots))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -18,13 +18,14 @@ from contracts.errors import EaselError, ErrorCode, JobError
 from contracts.events import BEGINNING, Enhanced, EventId, JobEvent, Progress, Queued, Released, Started, StoredEvent
 from contracts.jobs import Job, JobOutcome, JobRecord, JobState
 from runtime.messaging.cancel_signals import send_cancel
-from runtime.messaging.connection import STORE_FAILED, Bus, BusError
+from runtime.messaging.connection import STORE_FAILED, Bus, BusError, Stored
 from runtime.messaging.image_store import ImageStore
 from runtime.messaging.job_events import Follower, OverheardJobs, last_events, read_events, read_outcome, store_outcome
 from runtime.messaging.metrics import SYSTEM, template_of
 from runtime.messaging.past_jobs import PastJobs, read_past_jobs
 from runtime.process import telemetry
 
+_ASKED_AT_ONCE = 256
 _NO_CONSUMER = 10014
 _NO_MESSAGE = {10037, 10043, 10057}
 """Not found, or deleted meanwhile."""
@@ -63,6 +64,15 @@ class JobClient:
         if outcome is not None:
             return _ended(outcome)
         return None if job is None else _unfinished(job, events.get(job_id))
+
+    async def outcomes(self, job_ids: Sequence[str]) -> dict[str, JobOutcome]:
+        """How those of the jobs that have ended did."""
+        subjects, found = self._bus.subjects, list[Stored]()
+        for first in range(0, len(job_ids), _ASKED_AT_ONCE):
+            wanted = [subjects.stored_outcome(job_id) for job_id in job_ids[first : first + _ASKED_AT_ONCE]]
+            found += await self._bus.read(subjects.outcomes_stream, multi_last=wanted)
+        ended = (codec.decode(message.data, JobOutcome) for message in found)
+        return {outcome.job.id: outcome for outcome in ended}
 
     async def records(self, limit: int = 100) -> list[JobRecord]:
         """The newest jobs of all owners, newest first."""

@@ -12,8 +12,9 @@ from litestar.response import Stream
 
 from gateway.api.models import convert, schemas
 from gateway.api.operation import taking
-from gateway.auth import HttpRequest
+from gateway.auth import HttpRequest, needs
 from gateway.body import parse, read_json
+from gateway.keys import Scope
 from gateway.replies import Answer, json_reply
 from gateway.service import Service
 from gateway.settings import GatewaySettings
@@ -52,6 +53,7 @@ async def load(
     tags=_TAGS,
     operation_id="unloadModel",
     operation_class=taking(schemas.UnloadRequest),
+    opt=needs(Scope.ADMIN),
     responses={200: ResponseSpec(schemas.ModelReply, description="It is gone from there")},
 )
 async def unload(

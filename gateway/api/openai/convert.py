@@ -36,6 +36,7 @@ _TYPES = {
     ErrorCode.UNAUTHENTICATED: "authentication_error",
     ErrorCode.PERMISSION_DENIED: "permission_error",
     ErrorCode.QUEUE_FULL: "rate_limit_error",
+    ErrorCode.LIMIT_REACHED: "rate_limit_error",
     ErrorCode.CONTENT_REFUSED: "image_generation_user_error",
 }
 _CODES = {ErrorCode.CONTENT_REFUSED: "moderation_blocked"}
