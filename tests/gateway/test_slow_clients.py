@@ -45,8 +45,11 @@ async def test_headers_without_end_are_cut(tmp_path: Path) -> None:
         await answering(gateway)
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(b"GET /livez HTTP/1.1\r\nx-a: " + b"a" * (128 << 10))
-        async with asyncio.timeout(10):
-            assert await _received(reader) == b""
+        try:
+            async with asyncio.timeout(10):
+                assert await _received(reader) == b""
+        finally:
+            writer.close()
 
 
 async def _received(reader: asyncio.StreamReader) -> bytes:
