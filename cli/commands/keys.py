@@ -96,7 +96,10 @@ def change(  # noqa: PLR0917 - typer passes by name; the list is the command lin
     megapixel_steps_per_day: CostPerDay = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a key's limits; what is not named stays, and a running gateway follows at once."""
+    """Change a key's limits.
+
+    What is not named stays; a running gateway follows at once.
+    """
     from gateway.keys import change_key, list_keys
 
     with _readable_faults():
@@ -120,7 +123,10 @@ def change(  # noqa: PLR0917 - typer passes by name; the list is the command lin
 
 @app.command("usage")
 def usage(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Show what the key in EASEL_API_KEY used today; with the scope admin, what every key did."""
+    """Show what the key in EASEL_API_KEY used today.
+
+    With the scope admin: what every key did.
+    """
     from cli.client.api import Api
 
     with Api(url) as api:
