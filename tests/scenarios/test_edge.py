@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.support.edge_hub import Hub, gateway_environment, running_hub
 from tests.support.edge_models import patient_model, small_model  # noqa: F401  fixtures are found by name
@@ -127,6 +130,11 @@ async def test_a_device_behind_nat_is_cut_off_and_used_again(
             await cut_off_in_the_middle(running, nat_network.cut, nat_network.mend)
 
 
+def pixels(reply: dict[str, Any]) -> bytes:
+    """Without what is written beside them: when it was drawn, and by which job."""
+    return Image.open(io.BytesIO(base64.b64decode(reply["image_base64"]))).tobytes()
+
+
 async def test_only_what_a_device_can_do_is_asked_of_it(tmp_path: Path, small_model: Path) -> None:  # noqa: F811
     async with system(tmp_path) as running:
         environment = running.hub.device_environment("pi-07", f"tls://localhost:{running.hub.port}")
@@ -145,7 +153,7 @@ async def test_only_what_a_device_can_do_is_asked_of_it(tmp_path: Path, small_mo
             drawn = (await running.http.post("/generate", json=BRIEF)).json()
             assert (drawn["width"], drawn["height"], drawn["num_inference_steps"]) == (512, 512, 2)
             alike = (await running.http.post("/generate", json=BRIEF | {"model": "@pi-07"})).json()
-            assert alike["image_base64"] == drawn["image_base64"]
+            assert pixels(alike) == pixels(drawn)
             start = drawn["image_base64"]
             edited = await running.http.post("/generate", json=BRIEF | {"init_image": start, "strength": 0.5})
             assert edited.is_success, edited.text

@@ -25,7 +25,7 @@ def edge(split_pocket: Path) -> EdgeEngine:
 
 @pytest.fixture(scope="module")
 def diffusers_engine() -> ImageEngine:
-    return build_engine(DiffusionSettings(device="cpu"))
+    return build_engine(DiffusionSettings(engine="diffusers", device="cpu"))  # float32, as the graphs are
 
 
 @pytest.mark.usefixtures("one_torch_thread")
