@@ -26,8 +26,9 @@ setup: $(READY) ## make .venv with everything in it
 run: $(READY) ## start the whole system on this machine; Ctrl-C stops it
 	@$(BIN)/easel up
 
-test: $(READY) ## run every test
-	$(BIN)/pytest -n auto --dist loadgroup
+test: $(READY) ## run every test, those of the page by themselves: a browser wants the cores
+	$(BIN)/pytest -n auto --dist loadgroup --ignore tests/browser
+	$(BIN)/pytest -n auto tests/browser
 
 test-browser: $(READY) ## run the tests of the page (they need Chromium)
 	$(BIN)/pytest -n auto tests/browser

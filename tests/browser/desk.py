@@ -11,10 +11,10 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 from tests.browser.stepped_engine import SteppedEngine
 from tests.support.gateways import GatewayProcess
 
-SETTLED = """Promise.all(document.getAnimations()
+SETTLED = """document.getAnimations()
   .filter((animation) => animation.effect.getComputedTiming().iterations !== Infinity)
-  .map((animation) => animation.finished.catch(() => {})))"""
-"""When nothing fades or moves any more; what moves for ever is not waited for."""
+  .forEach((animation) => animation.finish())"""
+"""Nothing fades or moves any more but what does so for ever. Not waited for: a page that is not painted never gets there."""
 PATIENCE_MS = 45_000
 """Longer than any machine takes; nothing waits that long when it works."""
 

@@ -205,9 +205,9 @@ def test_a_preview_resembles_the_picture_that_it_announces(tiny_model: TinyModel
     steps = Steps()
     asked = [request_for(info, seed=seed, prompt=prompt, num_inference_steps=8) for seed, prompt in enumerate(_WISHES)]
     for it in asked:
-        picture = np.asarray(engine.generate(it, steps)[0].resize((64, 64)), dtype=float)
+        picture = np.asarray(engine.generate(it, steps)[0].resize((128, 128)), dtype=float)
         preview = steps.previews[-1][0].astype(float)
-        assert preview.shape == (64, 64, 3)
+        assert preview.shape == (128, 128, 3)
         assert np.corrcoef(picture.ravel(), preview.ravel())[0, 1] > 0.6
 
 
