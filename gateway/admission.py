@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
@@ -109,8 +110,9 @@ class Admission:
             if queue.fault is not None:
                 raise queue.fault
             if queue.waiting + queue.since >= self._limit:
-                message = f"{self._limit} jobs are waiting, as many as may; try again later"
-                raise EaselError(ErrorCode.QUEUE_FULL, message, retry_after_s=self._until_next(queue, slots))
+                wait_s = self._until_next(queue, slots)
+                message = f"{self._limit} jobs are waiting, as many as may; come back in {math.ceil(wait_s)} s"
+                raise EaselError(ErrorCode.QUEUE_FULL, message, retry_after_s=wait_s)
             self._take(queue)
 
     async def _ask(self, pool: str, queue: _Queue) -> None:

@@ -36,9 +36,6 @@ def create_app(
     """HTTP in front of `service`. Whoever opened `link` closes it; without it the health routes still answer.
 
     `draining` says that the process is about to end: it is not ready any more, and event streams break off.
-
-    Raises:
-        KeysFileError: the keys file cannot be read.
     """
     ending = draining or asyncio.Event()
     return Litestar(
@@ -64,7 +61,7 @@ def create_app(
             "draining": Provide(lambda: ending, sync_to_thread=False),
             "link": Provide(lambda: link, sync_to_thread=False),
         },
-        guards=[make_guard(settings)],
+        guards=[make_guard(service.access, settings)],
         exception_handlers={Exception: dialects.answer_failure},
         before_send=[on_send],
         plugins=tracing.plugins(),

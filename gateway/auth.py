@@ -1,12 +1,10 @@
-"""Who asks: API keys where there are any, this machine alone where there are none."""
+"""The check that every HTTP route passes before its body is read."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,14 +12,14 @@ from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
 from contracts.errors import EaselError, ErrorCode
-from gateway.keys import Keyring, Scope
+from gateway.access import Access, Caller
+from gateway.keys import Scope
 from gateway.observe import BEGAN
 from gateway.settings import GatewaySettings, is_loopback
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 HttpRequest = Request[Any, Any, Any]
-_OWNER = "easel.owner"
-_SCOPES = "easel.scopes"
+_CALLER = "easel.caller"
 _READING = ("GET", "HEAD")
 
 OPEN = {"open_to_all": True}
@@ -34,89 +32,77 @@ def needs(scope: Scope) -> dict[str, Scope]:
     return {_SCOPE: scope}
 
 
-def make_guard(settings: GatewaySettings) -> Callable[[Connection, BaseRouteHandler], None]:
-    """The check that every route passes before its body is read. Sets what `owner` returns.
-
-    Raises:
-        KeysFileError: the keys file cannot be read.
-    """
-    keyring = Keyring(Path(settings.keys_file)) if settings.keys_file else None
+def make_guard(access: Access, settings: GatewaySettings) -> Callable[[Connection, BaseRouteHandler], None]:
+    """The check. Sets what `caller` and those below it tell."""
     own_host = urlsplit(settings.public_url).hostname
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
         scope[BEGAN] = time.perf_counter()
-        if keyring is None:
-            _check_host(connection, own_host)
-            if scope["method"] not in _READING:
-                _check_origin(connection, own_host)
-            scope[_OWNER] = None
-            return
-        token = token_of(connection.headers)
-        key = keyring.find(token) if token else None
-        scope[_OWNER] = key.id if key and not key.expired else ""
-        scope[_SCOPES] = key.scopes if key else ()
-        if handler.opt.get("open_to_all"):
-            return
-        if key is not None:
-            key.check(handler.opt.get(_SCOPE) or (Scope.READ if scope["method"] in _READING else Scope.GENERATE))
-        else:
-            said = "this API key does not exist" if token else "an API key is needed: Authorization: Bearer <key>"
-            raise EaselError(ErrorCode.UNAUTHENTICATED, said)
+        asking = access.caller(connection.headers)
+        if asking.refusal is None and not asking.has_key and (fault := _misused(connection, own_host)):
+            asking = Caller("", refusal=fault)
+        scope[_CALLER] = asking
+        if not handler.opt.get("open_to_all") and scope["method"] != "OPTIONS":
+            asking.check(handler.opt.get(_SCOPE) or (Scope.READ if scope["method"] in _READING else Scope.GENERATE))
 
     return guard
 
 
+def moving(request: HttpRequest) -> Callable[[], None]:
+    """The check before a worker is moved to another device: everybody draws with it.
+
+    Raises:
+        EaselError: from the check, PERMISSION_DENIED.
+    """
+    return partial(caller(request).check, Scope.ADMIN, "moving a worker to another device")
+
+
 def owner(request: HttpRequest) -> str | None:
     """Id of the caller's key; None where no keys are in use and everyone sees every job."""
-    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
-    found: str | None = notes.get(_OWNER)
-    return found
+    return caller(request).owner
 
 
 def may(request: HttpRequest, scope: Scope) -> bool:
-    """Whether the caller's key has a scope; False where no keys are in use."""
-    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
-    return scope in notes.get(_SCOPES, ())
+    """Whether the caller has a scope."""
+    return scope in caller(request).scopes
 
 
 def is_known(request: HttpRequest) -> bool:
     """Whether the caller may see more than that the gateway lives."""
-    return owner(request) != ""
+    return caller(request).refusal is None
 
 
-def token_of(headers: Any) -> str:
-    """The token in any of the headers that clients use; "" for none. An empty header counts as none."""
-    scheme, _, value = (headers.get("authorization") or "").strip().partition(" ")
-    match scheme.lower():
-        case "bearer" if value.strip():
-            return str(value.strip())
-        case "basic" if value.strip():
-            return _password(value.strip())
-    return str(headers.get("x-api-key") or headers.get("api-key") or "").strip()
+def caller(request: HttpRequest) -> Caller:
+    """Who asks."""
+    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
+    found: Caller = notes[_CALLER]
+    return found
 
 
-def _password(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+def _misused(connection: Connection, own_host: str | None) -> EaselError | None:
+    """Why this may be a page that uses its reader's place: what comes without a key rests on that alone."""
+    scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
+    said = _host_fault(connection, own_host)
+    if not said and scope["method"] not in _READING:
+        said = _origin_fault(connection, own_host)
+    return EaselError(ErrorCode.PERMISSION_DENIED, said) if said else None
 
 
-def _check_host(connection: Connection, own_host: str | None) -> None:
-    """Refuse other names than this machine's: a web page can point its own name at 127.0.0.1 (DNS rebinding)."""
+def _host_fault(connection: Connection, own_host: str | None) -> str:
+    """Other names than this machine's: a web page can point its own name at 127.0.0.1 (DNS rebinding)."""
     host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
-    if not is_loopback(host) and host != own_host:
-        message = f"without API keys only this machine may ask, not {host!r}; set EASEL_GATEWAY_PUBLIC_URL or use keys"
-        raise EaselError(ErrorCode.PERMISSION_DENIED, message)
+    if is_loopback(host) or host == own_host:
+        return ""
+    return f"without API keys only this machine may ask, not {host!r}; set EASEL_GATEWAY_PUBLIC_URL or use keys"
 
 
-def _check_origin(connection: Connection, own_host: str | None) -> None:
-    """Refuse what a page of another site sends: browsers send a POST without a body there without asking first."""
+def _origin_fault(connection: Connection, own_host: str | None) -> str:
+    """What a page of another site sends: browsers send a POST without a body there without asking first."""
     origin = connection.headers.get("origin")
     if origin is None:
-        return
+        return ""
     asked = urlsplit(origin)
-    if asked.netloc != connection.headers.get("host", "") and (own_host is None or asked.hostname != own_host):
-        message = f"without API keys pages of other sites may change nothing here, {origin!r} neither; use keys"
-        raise EaselError(ErrorCode.PERMISSION_DENIED, message)
+    if asked.netloc == connection.headers.get("host", "") or (own_host is not None and asked.hostname == own_host):
+        return ""
+    return f"without API keys pages of other sites may change nothing here, {origin!r} neither; use keys"

@@ -21,7 +21,6 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from contracts.errors import EaselError, ErrorCode
 from gateway.limits import NO_LIMITS, KeyLimits
 
 log = structlog.get_logger()
@@ -71,18 +70,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     def expired(self) -> bool:
         return bool(self.expires_at) and time.time() >= self.expires_at
 
-    def check(self, scope: Scope) -> None:
-        """Refuse what the key may not do now.
-
-        Raises:
-            EaselError: UNAUTHENTICATED when it has expired, PERMISSION_DENIED without the scope.
-        """
-        if self.expired:
-            when = datetime.fromtimestamp(self.expires_at, UTC).isoformat(timespec="seconds")
-            raise EaselError(ErrorCode.UNAUTHENTICATED, f"this API key expired at {when}; ask for a new one")
-        if scope not in self.scopes:
-            said = f"this needs a key with the scope {scope}; key {self.id} has {', '.join(self.scopes) or 'none'}"
-            raise EaselError(ErrorCode.PERMISSION_DENIED, said)
+    @property
+    def expiry(self) -> str:
+        """When it expires, in UTC, for people."""
+        return datetime.fromtimestamp(self.expires_at, UTC).isoformat(timespec="seconds")
 
 
 class _KeysFile(msgspec.Struct, frozen=True):

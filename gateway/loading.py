@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.workers import WorkerPresence
@@ -14,6 +14,9 @@ from gateway.routing import offered_models
 from gateway.settings import GatewaySettings
 from runtime.messaging.preparation import OnStage, prepare, unload
 
+CheckMove = Callable[[], None]
+"""Called before a worker is moved to another device, for everybody; raises where the caller may not have that done."""
+
 
 class Loading:
     """One for each gateway process."""
@@ -22,13 +25,15 @@ class Loading:
         self._link = link
         self._settings = settings
 
-    async def load(self, model: str, worker: str = "", device: str = "", on_stage: OnStage | None = None) -> str:
+    async def load(
+        self, model: str, worker: str, device: str, check_move: CheckMove, on_stage: OnStage | None = None
+    ) -> str:
         """Have `model` in the memory of one worker, on `device`; the worker's id.
 
         Without `worker`, one on the device is preferred, then one that has it already, then one with many free slots.
 
         Raises:
-            EaselError: MODEL_NOT_FOUND, NOT_FOUND; as `runtime.messaging.preparation.prepare`.
+            EaselError: MODEL_NOT_FOUND, NOT_FOUND; as `check_move` and `runtime.messaging.preparation.prepare`.
         """
 
         def suits(it: WorkerPresence) -> tuple[bool, bool, int]:
@@ -36,6 +41,8 @@ class Loading:
 
         chosen = max(self._offering(model, worker), key=suits)
         there = device_is(chosen.device, device or "auto")
+        if not there:
+            check_move()
         await prepare(self._link.backend.bus, chosen.id, model, "" if there else device, on_stage)
         return chosen.id
 
@@ -49,15 +56,16 @@ class Loading:
         await asyncio.gather(*(unload(self._link.backend.bus, it, model) for it in holding))
         return tuple(holding)
 
-    async def select_device(self, device: str) -> None:
+    async def select_device(self, device: str, check_move: CheckMove) -> None:
         """Have the default model in memory on a device; where no worker runs on it, one that can moves there.
 
         Raises:
             EaselError: UNSUPPORTED, no worker of its own is there and none can move, with the devices there are; as
-                `runtime.messaging.preparation.prepare`.
+                `check_move` and `runtime.messaging.preparation.prepare`.
         """
         workers = tuple(worker for worker in self._workers() if worker.models)
         if workers and not any(device_is(it.device, device) for it in workers):
+            check_move()
             await self._move(workers, device)
             return
         there = on_device(workers, device)

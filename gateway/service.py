@@ -14,12 +14,14 @@ from contracts.events import EventId, Finished, JobEvent, StoredEvent
 from contracts.images import THUMBNAIL_TYPE, ImageRef, ModelInfo
 from contracts.jobs import Job, JobOutcome, JobRecord, JobState, is_job_id
 from contracts.workers import WorkerPresence
+from gateway.access import Access
 from gateway.admission import Admission
 from gateway.lifespan import BusLink
 from gateway.loading import Loading
 from gateway.metrics import note_operation
 from gateway.once import EVERY_TIME, RETURN_S, Once
 from gateway.prompting import Prompting
+from gateway.quota import Quota
 from gateway.resolve import Wanted
 from gateway.routing import offered_models
 from gateway.settings import GatewaySettings
@@ -65,14 +67,19 @@ class _Begun(NamedTuple):
 
 
 class Service:
-    """One for each gateway process."""
+    """One for each gateway process.
+
+    Raises:
+        KeysFileError: the keys file cannot be read.
+    """
 
     def __init__(self, link: BusLink, settings: GatewaySettings, blocklist: PromptBlocklist = EVERY_PROMPT) -> None:
         self._link = link
         self._settings = settings
         self._admission = Admission(settings.max_queue_size, self._depth)
-        self._submission = Submission(link, settings, self._admission, blocklist)
-        self.quota = self._submission.quota
+        self.access = Access(settings)
+        self.quota = Quota(link, self.access.keyring)
+        self._submission = Submission(link, settings, self._admission, blocklist, self.quota)
         self.prompting = Prompting(link, settings, blocklist)
         self.loading = Loading(link, settings)
         self._followers = Followers()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +17,6 @@ from contracts.jobs import Job
 from contracts.workers import WorkerPresence
 from gateway.admission import Admission
 from gateway.enhancement import drawn_again, with_enhancement
-from gateway.keys import Keyring
 from gateway.lifespan import BusLink
 from gateway.metrics import REJECTED
 from gateway.once import Once, check_same, fingerprint, joinable
@@ -49,14 +47,14 @@ class Submission:
     """The way in; one for each `Service`."""
 
     def __init__(
-        self, link: BusLink, settings: GatewaySettings, admission: Admission, blocklist: PromptBlocklist
+        self, link: BusLink, settings: GatewaySettings, admission: Admission, blocklist: PromptBlocklist, quota: Quota
     ) -> None:
         self._link = link
         self._settings = settings
         self._admission = admission
         self.pictures = WebPictures(settings.image_url_hosts, settings.max_upload_bytes, settings.image_url_timeout_s)
         self._blocklist = blocklist
-        self.quota = Quota(link, Keyring(Path(settings.keys_file)) if settings.keys_file else None)
+        self._quota = quota
 
     def _workers(self) -> tuple[WorkerPresence, ...]:
         return self._link.backend.roster.workers()
@@ -158,7 +156,7 @@ class Submission:
         """
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(_rejections_counted())
-            await stack.enter_async_context(self.quota.charged(job))
+            await stack.enter_async_context(self._quota.charged(job))
             for pool in filter(None, (job.pool, job.next_pool)):
                 slots = sum(worker.slots for worker in self._workers() if worker.pool == pool)
                 await stack.enter_async_context(self._admission.place(pool, slots))

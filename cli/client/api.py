@@ -168,8 +168,6 @@ class Api:
         said = _message(answer)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             said += "; set EASEL_API_KEY to a key of this gateway"
-        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS and (after := answer.headers.get("retry-after")):
-            said += f"; try again in {after} s"
         if answer.status_code in _AWAY:
             return CliError(ExitCode.UNREACHABLE, f"{self.url} is not available: {said}")
         if answer.is_client_error:

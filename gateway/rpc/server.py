@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,11 +12,10 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from contracts.errors import EaselError, ErrorCode
+from contracts.errors import EaselError
 from contracts.images import ModelInfo
 from contracts.jobs import JobOutcome, JobState
-from gateway.auth import token_of
-from gateway.keys import Keyring, Scope
+from gateway.keys import Scope
 from gateway.resolve import choose_model
 from gateway.routing import at_device, offered_models
 from gateway.rpc import convert, status
@@ -45,7 +43,6 @@ class Text2ImageService(Text2ImageServiceServicer):
     def __init__(self, service: Service, settings: GatewaySettings) -> None:
         self._service = service
         self._settings = settings
-        self._keyring = Keyring(Path(settings.keys_file)) if settings.keys_file else None
 
     async def GenerateImage(self, request: pb.ImageRequest, context: Context) -> pb.ImageResponse:  # noqa: N802
         """One picture. A cancelled call, or one past its deadline, cancels the job."""
@@ -107,15 +104,10 @@ class Text2ImageService(Text2ImageServiceServicer):
         raise AssertionError
 
     def _owner(self, context: Context, scope: Scope = Scope.GENERATE) -> Owner:
-        if self._keyring is None:
-            return None
-        token = token_of({str(key): str(value) for key, value in context.invocation_metadata() or ()})
-        key = self._keyring.find(token) if token else None
-        if key is None:
-            message = "an API key is needed: metadata authorization: Bearer <key>"
-            raise EaselError(ErrorCode.UNAUTHENTICATED, message)
-        key.check(scope)
-        return key.id
+        metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+        caller = self._service.access.caller(metadata)
+        caller.check(scope)
+        return caller.owner
 
     def _model(self, request: pb.ImageRequest) -> ModelInfo:
         name, workers = at_device(request.model, self._service.workers())

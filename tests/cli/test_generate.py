@@ -146,11 +146,11 @@ def test_no_gateway_ends_with_3_and_says_how_to_start_one() -> None:
     assert "start one with 'easel up'" in ended.stderr
 
 
-def test_a_refusal_ends_with_4_and_the_servers_words(gateway: StubGateway) -> None:
-    refusal = {"success": False, "error": "the queue is full", "code": "queue_full"}
+def test_a_refusal_ends_with_4_and_the_servers_words_said_once(gateway: StubGateway) -> None:
+    refusal = {"success": False, "error": "the queue is full; come back in 7 s", "code": "queue_full"}
     gateway.routes["POST /generate/async"] = lambda r: r.json(refusal, 429, Retry_After="7")
     ended = easel("generate", PROMPT, "-o", "fox.png")
-    assert (ended.exit_code, ended.stderr) == (4, "easel: the queue is full; try again in 7 s (HTTP 429)\n")
+    assert (ended.exit_code, ended.stderr) == (4, "easel: the queue is full; come back in 7 s (HTTP 429)\n")
 
 
 def test_a_missing_key_says_which_variable_to_set(gateway: StubGateway) -> None:

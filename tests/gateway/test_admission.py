@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -146,3 +147,5 @@ async def test_the_time_to_come_back_follows_the_last_jobs(durations: list[float
         async with admission.place("pool", slots):
             pass
     assert whole_seconds(caught.value.retry_after_s or 0) == seconds
+    assert caught.value.message.count(" s") == 1
+    assert caught.value.message.endswith(f"come back in {math.ceil(caught.value.retry_after_s or 0)} s")

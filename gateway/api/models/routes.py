@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from gateway.api.models import convert, schemas
 from gateway.api.operation import taking
-from gateway.auth import HttpRequest, needs
+from gateway.auth import HttpRequest, moving, needs
 from gateway.body import parse, read_json
 from gateway.keys import Scope
 from gateway.replies import Answer, json_reply
@@ -39,7 +39,7 @@ async def load(
     draining: NamedDependency[asyncio.Event],
 ) -> Answer | Stream:
     body = parse(await read_json(request, settings), schemas.LoadRequest)
-    loading = partial(service.loading.load, body.model, body.worker, body.device)
+    loading = partial(service.loading.load, body.model, body.worker, body.device, moving(request))
     if body.stream:
         events = with_keep_alives(convert.stages(body.model, loading), draining, keep_alive=COMMENT)
         return Stream(events, media_type="text/event-stream", headers=HEADERS)

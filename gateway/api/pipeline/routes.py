@@ -14,7 +14,7 @@ from contracts.errors import EaselError, ErrorCode
 from contracts.jobs import JobRecord
 from gateway.api.operation import taking
 from gateway.api.pipeline import convert, schemas
-from gateway.auth import HttpRequest, owner
+from gateway.auth import HttpRequest, moving, owner
 from gateway.body import parse, read_json
 from gateway.replies import Answer, json_reply
 from gateway.service import Service
@@ -47,7 +47,7 @@ async def select_device(
     found = await _find(request, service)
     if convert.is_running(found.record):
         raise EaselError(ErrorCode.CONFLICT, convert.NOT_NOW)
-    await service.loading.select_device(body.device)
+    await service.loading.select_device(body.device, moving(request))
     await _replace(request, service, found, msgspec.structs.replace(found.slot, device=body.device))
     return json_reply(convert.prepared(body.device))
 
