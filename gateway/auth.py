@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection, Request
@@ -16,6 +16,7 @@ from gateway.access import Access, Caller
 from gateway.keys import Scope
 from gateway.observe import BEGAN
 from gateway.settings import GatewaySettings, is_loopback
+from gateway.trusted_networks import address_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 HttpRequest = Request[Any, Any, Any]
@@ -34,13 +35,13 @@ def needs(scope: Scope) -> dict[str, Scope]:
 
 def make_guard(access: Access, settings: GatewaySettings) -> Callable[[Connection, BaseRouteHandler], None]:
     """The check. Sets what `caller` and those below it tell."""
-    own_host = urlsplit(settings.public_url).hostname
+    names = _Names(urlsplit(settings.public_url).hostname, addresses=bool(settings.trusted_networks))
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
         scope[BEGAN] = time.perf_counter()
-        asking = access.caller(connection.headers)
-        if asking.refusal is None and not asking.has_key and (fault := _misused(connection, own_host)):
+        asking = access.caller(connection.headers, connection.client.host if connection.client else "")
+        if asking.refusal is None and not asking.has_key and (fault := _misused(connection, names)):
             asking = Caller("", refusal=fault)
         scope[_CALLER] = asking
         if not handler.opt.get("open_to_all") and scope["method"] != "OPTIONS":
@@ -59,7 +60,7 @@ def moving(request: HttpRequest) -> Callable[[], None]:
 
 
 def owner(request: HttpRequest) -> str | None:
-    """Id of the caller's key; None where no keys are in use and everyone sees every job."""
+    """As `Caller.owner`."""
     return caller(request).owner
 
 
@@ -80,29 +81,40 @@ def caller(request: HttpRequest) -> Caller:
     return found
 
 
-def _misused(connection: Connection, own_host: str | None) -> EaselError | None:
+class _Names(NamedTuple):
+    """What the gateway is called, beside this machine's own names."""
+
+    public: str | None
+    addresses: bool
+    """Whether by its addresses too: no other site's page has one for its name."""
+
+    def has(self, host: str) -> bool:
+        return is_loopback(host) or host == self.public or (self.addresses and address_of(host) is not None)
+
+
+def _misused(connection: Connection, names: _Names) -> EaselError | None:
     """Why this may be a page that uses its reader's place: what comes without a key rests on that alone."""
     scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
-    said = _host_fault(connection, own_host)
+    said = _host_fault(connection, names)
     if not said and scope["method"] not in _READING:
-        said = _origin_fault(connection, own_host)
+        said = _origin_fault(connection, names)
     return EaselError(ErrorCode.PERMISSION_DENIED, said) if said else None
 
 
-def _host_fault(connection: Connection, own_host: str | None) -> str:
-    """Other names than this machine's: a web page can point its own name at 127.0.0.1 (DNS rebinding)."""
+def _host_fault(connection: Connection, names: _Names) -> str:
+    """Other names than this machine's: a web page can point its own name at its address (DNS rebinding)."""
     host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
-    if is_loopback(host) or host == own_host:
+    if names.has(host):
         return ""
-    return f"without API keys only this machine may ask, not {host!r}; set EASEL_GATEWAY_PUBLIC_URL or use keys"
+    return f"without an API key this machine may not be called {host!r}; set EASEL_GATEWAY_PUBLIC_URL or use a key"
 
 
-def _origin_fault(connection: Connection, own_host: str | None) -> str:
+def _origin_fault(connection: Connection, names: _Names) -> str:
     """What a page of another site sends: browsers send a POST without a body there without asking first."""
     origin = connection.headers.get("origin")
     if origin is None:
         return ""
     asked = urlsplit(origin)
-    if asked.netloc == connection.headers.get("host", "") or (own_host is not None and asked.hostname == own_host):
+    if asked.netloc == connection.headers.get("host", "") or (asked.hostname and asked.hostname == names.public):
         return ""
-    return f"without API keys pages of other sites may change nothing here, {origin!r} neither; use keys"
+    return f"without an API key pages of other sites may change nothing here, {origin!r} neither; use a key"

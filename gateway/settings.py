@@ -11,6 +11,7 @@ from msgspec import Meta
 from contracts.images import MAX_PROMPT_CHARACTERS
 from contracts.prompts import ENHANCER_TIMEOUT_S
 from gateway.allowed_hosts import AllowedHosts
+from gateway.trusted_networks import TrustedNetworks
 
 
 def is_loopback(host: str) -> bool:
@@ -25,13 +26,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Read once, in `__main__`.
 
     Raises:
-        ValueError: the address can be reached from outside and no keys are configured.
+        ValueError: the address can be reached from outside and anybody might ask; networks that are none.
     """
 
     host: Annotated[
         str,
         Meta(
-            description="Address to listen on; other than loopback needs a keys file.",
+            description="Address to listen on; other than loopback needs a keys file or trusted networks.",
             extra={"env": ("EASEL_GATEWAY_HOST", "IMAGE_GEN_HOST")},
         ),
     ] = "127.0.0.1"
@@ -60,6 +61,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_GATEWAY_KEYS_FILE",)},
         ),
     ] = ""
+    trusted_networks: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")], ...],
+        Meta(
+            description="Networks whose machines may ask without a key, as CIDRs (`192.168.1.0/24`); by the address "
+            "that connects, never by a header. Empty: this machine alone, and with a keys file nobody.",
+            extra={"env": ("EASEL_GATEWAY_TRUSTED_NETWORKS",)},
+        ),
+    ] = ()
     public_url: Annotated[
         str,
         Meta(
@@ -213,9 +222,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             AllowedHosts(self.image_url_hosts)
         except ValueError as fault:
             raise ValueError(f"EASEL_GATEWAY_IMAGE_URL_HOSTS is wrong: {fault}") from fault
-        if not self.keys_file and not is_loopback(self.host):
+        try:
+            TrustedNetworks(self.trusted_networks)
+        except ValueError as fault:
+            raise ValueError(f"EASEL_GATEWAY_TRUSTED_NETWORKS is wrong: {fault}") from fault
+        if not self.keys_file and not self.trusted_networks and not is_loopback(self.host):
             raise ValueError(
                 f"EASEL_GATEWAY_HOST={self.host} can be reached from other machines, so API keys are needed: make one "
                 "with 'easel keys create --keys FILE --name NAME' and set EASEL_GATEWAY_KEYS_FILE=FILE, "
-                "or listen on 127.0.0.1"
+                "or listen on 127.0.0.1, or name the networks that need no key in EASEL_GATEWAY_TRUSTED_NETWORKS"
             )

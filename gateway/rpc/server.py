@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -105,7 +106,7 @@ class Text2ImageService(Text2ImageServiceServicer):
 
     def _owner(self, context: Context, scope: Scope = Scope.GENERATE) -> Owner:
         metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
-        caller = self._service.access.caller(metadata)
+        caller = self._service.access.caller(metadata, _host(context.peer()))
         caller.check(scope)
         return caller.owner
 
@@ -125,6 +126,11 @@ class Text2ImageService(Text2ImageServiceServicer):
         except (asyncio.CancelledError, GeneratorExit):
             await asyncio.shield(asyncio.ensure_future(self._service.cancel(job_id, owner)))
             raise
+
+
+def _host(peer: str) -> str:
+    """`127.0.0.1` of `ipv4:127.0.0.1:50000`, `::1` of `ipv6:%5B::1%5D:50000`."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 @contextlib.asynccontextmanager

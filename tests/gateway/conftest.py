@@ -25,9 +25,9 @@ URL = "http://127.0.0.1:8000"
 OpenGateway = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
-def client_of(app: Litestar, **options: Any) -> httpx.AsyncClient:
-    """A client whose requests go straight into the application."""
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+def client_of(app: Litestar, peer: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
+    """A client whose requests go straight into the application, as from the address `peer`."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(peer, 1))  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url=URL, timeout=30, **options)
 
 
