@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -33,11 +33,11 @@ def needs(scope: Scope) -> dict[str, Scope]:
     return {_SCOPE: scope}
 
 
-def make_guard(access: Access, settings: GatewaySettings) -> Callable[[Connection, BaseRouteHandler], None]:
+def make_guard(access: Access, settings: GatewaySettings) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
     """The check. Sets what `caller` and those below it tell."""
     names = _Names(urlsplit(settings.public_url).hostname, addresses=bool(settings.trusted_networks))
 
-    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
         scope[BEGAN] = time.perf_counter()
         asking = access.caller(connection.headers, connection.client.host if connection.client else "")

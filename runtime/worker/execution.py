@@ -72,6 +72,7 @@ class Execution:
                 settle = self._nak(BUS_AWAY_DELAY_S)
             finally:
                 self._free_slot()
+                self._handler.settled(self.job_id)
             await settle()
 
     async def _attempt(self) -> Callable[[], Any]:

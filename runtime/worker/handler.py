@@ -55,5 +55,8 @@ class Handler(Protocol[Computed]):
     async def deliver(self, job: Job, attempt: int, computed: Computed) -> tuple[ImageRef, ...] | EnhancedPrompt:
         """Encode and store what was computed. Runs after the slot was given to the next job."""
 
+    def settled(self, job_id: str) -> None:
+        """The job has left this worker, whatever became of it: time for what no client waits for."""
+
     async def close(self) -> None:
         """Release everything; harmless when repeated."""

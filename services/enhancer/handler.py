@@ -88,6 +88,9 @@ class EnhanceHandler:
         """Nothing to store: the next stage carries it."""
         return computed
 
+    def settled(self, job_id: str) -> None:
+        """Nothing is left to do."""
+
     async def close(self) -> None:
         await self._stack.aclose()
         await self._enhancer.model.close()

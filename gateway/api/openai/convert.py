@@ -119,7 +119,7 @@ def notes(body: schemas.ImagesRequest, pictures: int = 1) -> tuple[str, ...]:
 
 def ignored(body: schemas.ImagesRequest, named: set[str]) -> set[str]:
     """Those of the fields that a client `named` which change nothing here, or nothing beside the others."""
-    understood = {field.encode_name for field in msgspec.structs.fields(body)}
+    understood = set(body.__struct_encode_fields__)
     lossless = body.output_format in (None, ImageFormat.PNG)
     without_effect = {
         "style": not body.use_enhancer,

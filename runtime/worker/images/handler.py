@@ -9,15 +9,14 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import structlog
 from PIL import Image
 
 from contracts.capability import check
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import THUMBNAIL_SIDE, GenerateImage, ImageRef, InputImage, ModelInfo
+from contracts.images import GenerateImage, ImageRef, InputImage, ModelInfo
 from contracts.jobs import Job
 from contracts.preparation import Preparation, Prepared
-from runtime.messaging.connection import Bus, BusError
+from runtime.messaging.connection import Bus
 from runtime.messaging.image_store import ImageStore, parts_of
 from runtime.messaging.preparation import OnStage
 from runtime.worker.handler import OnStep
@@ -28,10 +27,9 @@ from runtime.worker.images.inputs import decode_image, decode_mask
 from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.images.preparation import prepare_engine
 from runtime.worker.images.previews import with_previews
+from runtime.worker.images.thumbnails import Thumbnails
 from runtime.worker.images.turns import Turns
 from runtime.worker.metrics import LOAD
-
-log = structlog.get_logger()
 
 MOST_AT_ONCE = 64
 """Requests in one engine; it says itself how many it wants."""
@@ -44,10 +42,8 @@ ENCODERS = 2
 class Encoding(msgspec.Struct, frozen=True):
     """A picture on its way to bytes."""
 
-    width: int
-    height: int
+    image: Image.Image
     data: Future[bytes]
-    thumbnail: Future[bytes] | None
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -84,8 +80,7 @@ class ImageHandler:
         self._worker = worker
         self._preload = preload
         self._output = output
-        self._later: set[asyncio.Task[None]] = set()
-        """Thumbnails on their way to the store, for which no client waits."""
+        self._thumbnails = Thumbnails(self._store, worker, output, self._encoders)
         self._idle = IdleUnload(engine, self._alone, idle_unload_s)
 
     @property
@@ -161,16 +156,8 @@ class ImageHandler:
         allowed = self._encoders.submit(self._output.check, images) if self._output.checker else None
         encode = partial(self._output.encode, request=request)
         encoded = [self._encoders.submit(encode, image, index=index) for index, image in enumerate(images)]
-        encodings = [
-            Encoding(image.width, image.height, data, self._thumbnail(image, request))
-            for image, data in zip(images, encoded, strict=True)
-        ]
+        encodings = [Encoding(image, data) for image, data in zip(images, encoded, strict=True)]
         return Drawn(encodings, allowed)
-
-    def _thumbnail(self, image: Image.Image, request: GenerateImage) -> Future[bytes] | None:
-        if max(image.size) <= THUMBNAIL_SIDE:
-            return None
-        return self._encoders.submit(self._output.thumbnail, image, request)
 
     def _reporting(self, request: GenerateImage, on_step: OnStep) -> OnImageStep:
         """With previews, unless pictures must be looked at before anybody sees them."""
@@ -195,25 +182,18 @@ class ImageHandler:
             key=f"{job.id}.{attempt}.{index}",
             index=index,
             seed=request.image_seed(index),
-            width=encoding.width,
-            height=encoding.height,
+            width=encoding.image.width,
+            height=encoding.image.height,
             content_type=request.output_format.content_type,
             size=len(data),
             parts=parts_of(len(data)),
         )
         await self._store.put(self._worker, ref, data)
-        if encoding.thumbnail is not None:
-            keeping = asyncio.create_task(self._keep_thumbnail(ref, encoding.thumbnail))
-            self._later.add(keeping)
-            keeping.add_done_callback(self._later.discard)
+        self._thumbnails.note(job, ref, encoding.image)
         return ref
 
-    async def _keep_thumbnail(self, ref: ImageRef, data: Future[bytes]) -> None:
-        """Without one the picture itself is shown, so a failure costs bytes and no job."""
-        try:
-            await self._store.put_thumbnail(self._worker, ref, await asyncio.wrap_future(data))
-        except (EaselError, BusError) as fault:
-            log.warning("a thumbnail was not stored", key=ref.key, fault=str(fault))
+    def settled(self, job_id: str) -> None:
+        self._thumbnails.make(job_id)
 
     def _checked(self, request: GenerateImage) -> GenerateImage:
         """Refuse what the engine could not even begin: gateways check too, but they may be older, or another's."""
@@ -228,8 +208,7 @@ class ImageHandler:
 
     async def close(self) -> None:
         self._idle.stop()
-        if self._later:
-            await asyncio.wait(self._later, timeout=CLOSE_S)
+        await self._thumbnails.close(CLOSE_S)
         self._encoders.shutdown(wait=False)
         try:
             await asyncio.wait_for(self._alone(self._engine.close), CLOSE_S)
