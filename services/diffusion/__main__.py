@@ -16,7 +16,7 @@ from runtime.worker.images.handler import ImageHandler
 from runtime.worker.images.output import make_output
 from runtime.worker.run import run_worker
 from runtime.worker.settings import WorkerSettings
-from services.diffusion.engines.factory import build_engine
+from services.diffusion.engines.factory import build_engine, preloaded
 from services.diffusion.safety_checker import diffusers_checker
 from services.diffusion.settings import DiffusionSettings
 
@@ -30,7 +30,7 @@ def main() -> int:
         settings = load(DiffusionSettings, os.environ)
         worker, bus_settings = load(WorkerSettings, os.environ), load(BusSettings, os.environ)
         output = make_output(worker, kinds={"diffusers": diffusers_checker})
-        engine = build_engine(settings)
+        engine, preload = build_engine(settings), preloaded(settings)
     except SettingsError as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
         return 2
@@ -43,7 +43,7 @@ def main() -> int:
             engine,
             bus,
             name,
-            preload=settings.preload,
+            preload=preload,
             output=output,
             idle_unload_s=settings.idle_unload_s,
         )

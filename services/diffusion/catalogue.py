@@ -14,6 +14,7 @@ from contracts.images import ModelInfo
 from services.diffusion import families
 from services.diffusion.families import Family, Limits
 from services.diffusion.model_folder import ModelFolder
+from services.diffusion.torch_options import TorchOptions
 
 BUILT_IN = Path(__file__).with_name("catalogue.toml")
 
@@ -36,6 +37,8 @@ class ModelEntry(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Weights at 16 bits, in 10^9 bytes; float32 takes twice that."""
     sha256: dict[str, str] = msgspec.field(default_factory=dict)
     """Of files by their path in the source; verified when the model is loaded."""
+    torch: TorchOptions = TorchOptions()
+    """What torch may do to it, where that differs from the settings."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     native_side: int | None = None
     """Pixels of the short side of every picture, as drawn; it is then resampled to the size asked. None: as asked."""
     sha256: dict[str, str] = msgspec.field(default_factory=dict)
+    torch: TorchOptions = TorchOptions()
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -125,6 +129,7 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
         memory_gb=entry.memory_gb,
         native_side=limits.native_side,
         sha256=entry.sha256,
+        torch=entry.torch,
     )
 
 

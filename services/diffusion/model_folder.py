@@ -110,6 +110,11 @@ class ModelFolder:
         """How many numbers all weights are, from the headers of their files."""
         return sum(_numbers(file) for file in self.path.rglob("*.safetensors"))
 
+    def numbers_by_part(self) -> dict[str, int]:
+        """The same for `unet`, `vae` and each other part of the pipeline."""
+        parts = (name for name in self.index if (self.path / name).is_dir())
+        return {name: sum(_numbers(file) for file in (self.path / name).glob("*.safetensors")) for name in parts}
+
     def weights_bytes(self) -> int:
         """Size of all weights on disk."""
         return sum(file.stat().st_size for file in self.path.rglob("*.safetensors"))

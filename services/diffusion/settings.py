@@ -15,8 +15,8 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(
             min_length=1,
-            description="Models to offer, the first one loaded at start: ids or hub ids of the catalogue, or folders "
-            "in diffusers format.",
+            description="Models to offer, the first one for who names none: ids or hub ids of the catalogue, or "
+            "folders in diffusers format.",
             extra={
                 "env": (
                     "EASEL_DIFFUSION_MODELS",
@@ -83,6 +83,42 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_DIFFUSION_DTYPE",)},
         ),
     ] = "auto"
+    attention_backend: Annotated[
+        str,
+        Meta(
+            pattern="^[a-z0-9_]*$",
+            description="What computes the attention of FLUX and Z-Image on torch, as diffusers calls it (native, "
+            "flash, sage, xformers, _native_cudnn, …); empty for torch's own choice.",
+            extra={"env": ("EASEL_DIFFUSION_ATTENTION_BACKEND",)},
+        ),
+    ] = ""
+    offload: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|none|model|group|sequential)$",
+            description="What waits in main memory until torch's device needs it: nothing (none), parts of the "
+            "pipeline (model), layers with the next one on its way (group), layers one by one (sequential). auto: as "
+            "little as the free memory asks for.",
+            extra={"env": ("EASEL_DIFFUSION_OFFLOAD",)},
+        ),
+    ] = "auto"
+    vae_tiling: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|always|never)$",
+            description="Decode pictures in tiles on torch, for less memory: those larger than the VAE was trained on "
+            "(auto), than half of that (always), or never.",
+            extra={"env": ("EASEL_DIFFUSION_VAE_TILING",)},
+        ),
+    ] = "auto"
+    compile: Annotated[
+        bool,
+        Meta(
+            description="Compile the denoiser's repeated blocks with torch, which takes a minute or more when a model "
+            "is loaded and, on a CPU, a C++ compiler.",
+            extra={"env": ("EASEL_DIFFUSION_COMPILE",)},
+        ),
+    ] = False
     loaded_models: Annotated[
         int,
         Meta(
@@ -126,9 +162,10 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 64.0
     preload: Annotated[
-        bool,
+        tuple[str, ...],
         Meta(
-            description="Load the first model before taking jobs, rather than with the first job.",
+            description="Models to load before taking jobs, rather than with their first job: names of those on offer, "
+            "or true for the first, false for none.",
             extra={"env": ("EASEL_DIFFUSION_PRELOAD",)},
         ),
-    ] = True
+    ] = ("true",)

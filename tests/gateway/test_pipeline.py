@@ -65,7 +65,7 @@ async def test_choosing_a_device_brings_the_model_into_its_memory(
     start_gateway: StartGateway, bus_settings: BusSettings
 ) -> None:
     engine = FakeEngine()
-    async with start_gateway() as gateway, running_worker(bus_settings, engine, preload=False):
+    async with start_gateway() as gateway, running_worker(bus_settings, engine, preload=()):
         await offering(gateway)
         assert engine.loaded == ()
         async with httpx.AsyncClient(timeout=60) as http:

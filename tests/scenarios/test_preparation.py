@@ -50,7 +50,7 @@ class _Worker:
         worker = Worker("diffusion", WorkerSettings(name="painter"), self._settings)
         self._task = asyncio.create_task(
             worker.serve(
-                lambda bus, name: ImageHandler(self._engine, bus, name, preload=False, **self._options), self._shutdown
+                lambda bus, name: ImageHandler(self._engine, bus, name, preload=(), **self._options), self._shutdown
             )
         )
         await live(self._settings, "painter", self._task)
@@ -204,3 +204,23 @@ async def test_a_job_that_runs_out_of_memory_fails_and_the_next_is_drawn(
     assert failed.error is not None
     assert "ran out of memory" in failed.error.message
     assert drawn.state is JobState.SUCCEEDED
+
+
+async def test_preloaded_models_are_there_when_the_worker_first_announces_itself(bus_settings: BusSettings) -> None:
+    engine = FakeEngine(models=("first", "second", "third"))
+    async with Bus.connect(bus_settings, "test-roster") as bus, Roster(bus) as roster:
+        async with running_worker(bus_settings, engine, name="ready", preload=("third", "first")):
+            await eventually(lambda: _is_announced(roster, "ready"))
+            (announced,) = [present for present in roster.workers() if present.id == "ready"]
+    assert announced.loaded == ("third", "first")
+    assert engine.was_loaded == ["third", "first"]
+
+
+async def _is_announced(roster: Roster, name: str) -> bool:
+    return any(present.id == name for present in roster.workers())
+
+
+async def test_a_model_that_cannot_be_preloaded_stops_the_start_with_the_reason(bus_settings: BusSettings) -> None:
+    with pytest.raises(EaselError, match="no model 'gone'"):
+        async with running_worker(bus_settings, FakeEngine(), name="unready", preload=("gone",)):
+            pytest.fail("it took jobs")

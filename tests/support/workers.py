@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +35,7 @@ async def running_worker(
     slots: int = 1,
     priority: int = 0,
     soft_stop_s: float = 20.0,
-    preload: bool = True,
+    preload: Sequence[str] | None = None,
     devices: Devices | None = None,
     output: Output = PLAIN,
 ) -> AsyncIterator[Shutdown]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -57,8 +57,8 @@ class Drawn(msgspec.Struct, frozen=True):
 class ImageHandler:
     """Satisfies `runtime.worker.handler.Handler[Drawn]` with any engine.
 
-    `preload` brings the first model into memory before the worker announces itself; all leave it after `idle_unload_s`
-    seconds without a picture (0 for never).
+    `preload` are brought into memory before the worker announces itself, the first model if nothing is said; all leave
+    it after `idle_unload_s` seconds without a picture (0 for never).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ImageHandler:
         bus: Bus,
         worker: str,
         *,
-        preload: bool = True,
+        preload: Sequence[str] | None = None,
         output: Output = PLAIN,
         idle_unload_s: float = 0.0,
     ) -> None:
@@ -78,7 +78,7 @@ class ImageHandler:
         self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encoder")
         self._store = ImageStore(bus)
         self._worker = worker
-        self._preload = preload
+        self._preload = [model.id for model in engine.models[:1]] if preload is None else preload
         self._output = output
         self._thumbnails = Thumbnails(self._store, worker, output, self._encoders)
         self._idle = IdleUnload(engine, self._alone, idle_unload_s)
@@ -100,9 +100,9 @@ class ImageHandler:
         return self._batching.slots if self._batching else 1
 
     async def start(self) -> None:
-        if self._preload and self._engine.models:
-            with self._idle.busy():
-                await self._alone(self._load, self._engine.models[0].id)
+        with self._idle.busy():
+            for model in self._preload:
+                await self._alone(self._load, model)
 
     async def _alone(self, function: Callable[..., None], *arguments: Any) -> None:
         """Call the engine while it draws nothing."""

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from services.diffusion.catalogue import Model
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A model in memory."""
+
+    pipe: Any
+    """A diffusers pipeline."""
+    overlaps: bool
+    """Whether text encoders and VAE may run beside the denoiser: what they need is not what it waits for."""
+    untried: str = ""
+    """What was asked for of which only a call tells whether it works here; empty for nothing."""
 
 
 class Backend(Protocol):
@@ -16,21 +29,17 @@ class Backend(Protocol):
         """The device, as people name it."""
 
     @property
-    def overlaps(self) -> bool:
-        """Whether text encoders and VAE may run beside the denoiser: what they need is not what it waits for."""
-
-    @property
     def batches(self) -> bool:
         """Whether calls with any number of pictures are as welcome as any others."""
 
     def size(self, model: Model) -> float:
         """Bytes that the weights of `model` will take in memory; 0 where nobody says."""
 
-    def load(self, model: Model) -> Any:
-        """`model` in memory, as a diffusers pipeline.
+    def load(self, model: Model) -> Networks:
+        """`model` in memory.
 
         Raises:
-            EaselError: MODEL_NOT_FOUND or ENGINE_FAILED, with what to do.
+            EaselError: MODEL_NOT_FOUND, ENGINE_FAILED or UNSUPPORTED, with what to do.
             RuntimeError, MemoryError: too little memory.
         """
 

@@ -154,17 +154,29 @@ class DiffusersEngine:
         name, size = model.info.id, self._backend.size(model)
         self._cache.make_room(name, size)
         try:
-            pipe = self._backend.load(model)
-            loaded = LoadedModel(model, pipe, size, self._thread, self._prompt_cache, overlaps=self._backend.overlaps)
+            networks = self._backend.load(model)
+            loaded = LoadedModel(model, networks, size, self._thread, self._prompt_cache)
+            self._try(loaded, networks.untried)
             loaded.at_once = self._at_once(loaded)
         except (*LOAD_FAULTS, MemoryError) as fault:
             log.warning("loading failed", model=name, exc_info=fault)
             failure = _explain(model, None, fault)
         else:
             self._cache.keep(name, loaded)
-            log.info("loaded", model=name, device=self.device, dtype=str(pipe.dtype), at_once=loaded.at_once)
+            log.info("loaded", model=name, device=self.device, dtype=str(loaded.pipe.dtype), at_once=loaded.at_once)
             return loaded
         raise self._released(failure)
+
+    def _try(self, loaded: LoadedModel, untried: str) -> None:
+        """One step, so that what cannot work is told now and not to the first job; compiling is done here too."""
+        if not untried:
+            return
+        call = sample_call(loaded)
+        try:
+            self._thread.run(None, lambda: loaded.run([call]))
+        except LOAD_FAULTS as fault:
+            message = f"{untried} does not work here with {loaded.model.info.id}: {_first_line(fault)}"
+            raise EaselError(ErrorCode.ENGINE_FAILED, message, param="model") from fault
 
     def _at_once(self, loaded: LoadedModel) -> int:
         if self._max_batch:
@@ -227,6 +239,9 @@ def _explain(model: Model, request: GenerateImage | None, fault: BaseException) 
             "set EASEL_DIFFUSION_DTYPE=bfloat16, or choose a smaller model"
         )
     else:
-        said = next(iter(str(fault).strip().splitlines()), "")[:200]
-        message = f"{doing} {model.info.id} failed: {type(fault).__name__}: {said}"
+        message = f"{doing} {model.info.id} failed: {_first_line(fault)}"
     return EaselError(ErrorCode.ENGINE_FAILED, message)
+
+
+def _first_line(fault: BaseException) -> str:
+    return f"{type(fault).__name__}: {next(iter(str(fault).strip().splitlines()), '')[:200]}"

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from contracts.errors import EaselError, ErrorCode
 from runtime.worker.images.engine import ImageEngine
 from services.diffusion.catalogue import Catalogue, Model
 from services.diffusion.engines.backend import MakeBackend
 from services.diffusion.settings import DiffusionSettings
+from services.diffusion.torch_options import TorchOptions
 
 IDLE_THREADS_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
 """For OpenMP, which reads it when torch is imported. Otherwise torch's threads spin while they wait for each other: on
@@ -48,11 +51,41 @@ def build_engine(settings: DiffusionSettings) -> ImageEngine:
     )
 
 
+def preloaded(settings: DiffusionSettings) -> tuple[str, ...]:
+    """Ids of the models to load at the start.
+
+    Raises:
+        EaselError: a name that is not on offer, or more models than may be in memory.
+    """
+    offered = [model.info.id for model in _models(settings)]
+    match [name.lower() for name in settings.preload]:
+        case ["true" | "yes" | "on" | "1"]:
+            return tuple(offered[:1])
+        case [] | ["false" | "no" | "off" | "0"]:
+            return ()
+    catalogue = Catalogue(settings.models_file)
+    wanted = dict.fromkeys(catalogue.find(name).info.id for name in settings.preload)
+    missing = [name for name in wanted if name not in offered]
+    if missing:
+        message = (
+            f"EASEL_DIFFUSION_PRELOAD names {', '.join(missing)}, which this worker does not offer: it has "
+            f"{', '.join(offered)} (EASEL_DIFFUSION_MODELS)"
+        )
+        raise EaselError(ErrorCode.INVALID_REQUEST, message)
+    if len(wanted) > settings.loaded_models:
+        message = (
+            f"EASEL_DIFFUSION_PRELOAD names {len(wanted)} models, and {settings.loaded_models} may be in memory: raise "
+            "EASEL_DIFFUSION_LOADED_MODELS"
+        )
+        raise EaselError(ErrorCode.INVALID_REQUEST, message)
+    return tuple(wanted)
+
+
 def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend]]:
     def torch_backend() -> MakeBackend:
         from services.diffusion.engines.torch_backend import TorchBackend  # noqa: PLC0415
 
-        return partial(TorchBackend, dtype=settings.dtype)
+        return partial(TorchBackend, dtype=settings.dtype, options=_torch_options(settings))
 
     def openvino_backend() -> MakeBackend:
         from services.diffusion.engines.openvino.backend import OpenVINOBackend  # noqa: PLC0415
@@ -62,6 +95,7 @@ def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend
             dtype=settings.dtype,
             eight_bits=settings.openvino_weights == "int8",
             static=settings.openvino_static,
+            torch_options=_torch_options(settings),
             cache=Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache(os.environ),
         )
 
@@ -74,6 +108,16 @@ def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend
             return torch_backend()
 
     return {"diffusers": torch_backend, "openvino": openvino_backend, "auto": fitting_backend}
+
+
+def _torch_options(settings: DiffusionSettings) -> TorchOptions:
+    given = {
+        "attention_backend": settings.attention_backend,
+        "offload": settings.offload,
+        "vae_tiling": settings.vae_tiling,
+        "compile_repeated_blocks": settings.compile,
+    }
+    return msgspec.convert(given, TorchOptions)
 
 
 def default_cache(environ: Mapping[str, str]) -> Path:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from contracts.images import GenerateImage
 from services.diffusion.catalogue import Model
+from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.batching.device_thread import DeviceThread
 from services.diffusion.engines.batching.shared import Denoiser, Vae, runner
 from services.diffusion.engines.previews import PreviewDecoder
@@ -26,15 +27,13 @@ T = TypeVar("T")
 class LoadedModel:
     """Weights once; the private pipelines of all requests share them.
 
-    `prompts` are bytes of embeddings to keep. With `overlaps`, text encoders and VAE run in the requests' threads, one
-    at a time; without, in the device's.
+    `prompts` are bytes of embeddings to keep. Where the networks overlap, text encoders and VAE run in the requests'
+    threads, one at a time; else in the device's.
     """
 
-    def __init__(
-        self, model: Model, pipe: Any, size: float, device: DeviceThread, prompts: float, *, overlaps: bool
-    ) -> None:
+    def __init__(self, model: Model, networks: Networks, size: float, device: DeviceThread, prompts: float) -> None:
         self.model = model
-        self.pipe = pipe
+        self.pipe = pipe = networks.pipe
         self.size = size
         """Bytes of its weights."""
         self.at_once = 1
@@ -43,7 +42,7 @@ class LoadedModel:
         self.run = runner(self.denoiser)
         self._device = device
         self._prompts = PromptCache(prompts)
-        self._lock = threading.Lock() if overlaps else None
+        self._lock = threading.Lock() if networks.overlaps else None
         self._by_class = {model.family.pipeline: pipe}
 
     @property
@@ -63,6 +62,7 @@ class LoadedModel:
         deterministic request are merged with nobody's.
         """
         private = self._own_state(class_name)
+        private._all_hooks = []  # noqa: SLF001  offloaded parts are everybody's: no pipeline puts them back at its end
         private.scheduler = self._scheduler(request.scheduler)
         size = (request.width, request.height, member if request.deterministic else None)
         setattr(private, self._denoiser_name, stand_in(self.denoiser, self._device, member, size, self.run))

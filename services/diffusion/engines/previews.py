@@ -90,13 +90,13 @@ class PreviewDecoder:
 
         What needs the VAE is run by `beside`.
         """
-        raw = _unscaled(latents, self._vae.config).to(self._vae.device)
+        raw = _unscaled(latents, self._vae.config)
         if self._is_tiny:
             small = functional.avg_pool2d(raw, 2) if min(raw.shape[-2:]) >= HALVED else raw
             return _pictures(beside(lambda: self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0]).float())
         with self._fitting:
             if self._projection is None:
-                self._projection = beside(lambda: _fit(self._vae))
+                self._projection = beside(lambda: _fit(self._vae, raw.device))
         return _pictures(_project(raw.float(), self._projection))
 
 
@@ -106,9 +106,12 @@ def _unscaled(latents: Tensor, config: Any) -> Tensor:
     return latents / scale + shift
 
 
-def _fit(vae: Any) -> Projection:
-    """From colours as the encoder sees them, and latents of the variance that denoisers leave, rough and smooth."""
-    encoded = _encoded(vae, _colours().to(vae.device, vae.dtype))
+def _fit(vae: Any, device: torch.device) -> Projection:
+    """From colours as the encoder sees them, and latents of the variance that denoisers leave, rough and smooth.
+
+    `device` is where the VAE computes; its weights may wait elsewhere.
+    """
+    encoded = _encoded(vae, _colours().to(device, vae.dtype))
     latents = torch.cat([encoded, *(_unscaled(it, vae.config).to(encoded) for it in _noise(encoded.shape))])
     decoded = vae.decode(latents, return_dict=False)[0].float()
     high, wide = latents.shape[-2:]
@@ -116,7 +119,7 @@ def _fit(vae: Any) -> Projection:
     rows = _with_neighbours(latents.float()).cpu().double()
     wanted = functional.pixel_unshuffle(seen, FINER).permute(0, 2, 3, 1).flatten(0, 2).cpu().double()
     penalty = RIDGE * len(rows) * torch.eye(rows.shape[1], dtype=torch.double)
-    solution = torch.linalg.solve(rows.T @ rows + penalty, rows.T @ wanted).float().to(vae.device)
+    solution = torch.linalg.solve(rows.T @ rows + penalty, rows.T @ wanted).float().to(device)
     return solution[:-1].T.unflatten(1, (latents.shape[1], 3, 3)).contiguous(), solution[-1]
 
 

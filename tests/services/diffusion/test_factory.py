@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("diffusers")
 
 from contracts.errors import EaselError
-from services.diffusion.engines.factory import build_engine
+from services.diffusion.engines.factory import build_engine, preloaded
 from services.diffusion.settings import DiffusionSettings
 
 TinyModel = Callable[[str], Path]
@@ -42,3 +42,23 @@ def test_two_folders_of_one_name_are_refused(tiny_model: TinyModel, tmp_path: Pa
 def test_an_unknown_model_is_refused_before_anything_is_loaded() -> None:
     with pytest.raises(EaselError, match="no model 'nothing'"):
         build_engine(settings("nothing"))
+
+
+def test_the_first_model_is_preloaded_unless_others_are_named_or_none() -> None:
+    assert preloaded(settings("sdxl", "pocket")) == ("sdxl",)
+    assert preloaded(DiffusionSettings(preload=("false",))) == ()
+    both = DiffusionSettings(models=("sdxl", "pocket", "z-image-turbo"), preload=("pocket", "z-image"), loaded_models=2)
+    assert preloaded(both) == ("pocket", "z-image-turbo")
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (("sdxl",), "names sdxl, which this worker does not offer: it has pocket, flux.1-schnell"),
+        (("nothing",), "no model 'nothing'"),
+        (("pocket", "flux-schnell"), "names 2 models, and 1 may be in memory: raise EASEL_DIFFUSION_LOADED_MODELS"),
+    ],
+)
+def test_a_preload_that_cannot_be_is_refused_at_start(named: tuple[str, ...], said: str) -> None:
+    with pytest.raises(EaselError, match=said):
+        preloaded(DiffusionSettings(models=("pocket", "flux-schnell"), preload=named))

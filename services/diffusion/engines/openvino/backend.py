@@ -14,7 +14,9 @@ import openvino as ov
 import structlog
 import torch
 
+from contracts.errors import EaselError, ErrorCode
 from services.diffusion.catalogue import Model
+from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.devices import release
 from services.diffusion.engines.openvino.conversion import DECODER, DENOISER, ENCODER, convert
 from services.diffusion.engines.openvino.devices import choose_device, device_name
@@ -22,6 +24,7 @@ from services.diffusion.engines.openvino.network import Network
 from services.diffusion.engines.openvino.stand_ins import StandIn, Transformer, UNet, Vae, ZImageTransformer
 from services.diffusion.engines.weights import load_parts, local_folder, numbers
 from services.diffusion.model_folder import ModelFolder
+from services.diffusion.torch_options import DEFAULTS, TorchOptions
 
 log = structlog.get_logger()
 
@@ -34,7 +37,7 @@ class OpenVINOBackend:
     """Satisfies `services.diffusion.engines.backend.Backend`.
 
     Raises:
-        EaselError: no such device here.
+        EaselError: no such device here, or `torch_options` that only torch has.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class OpenVINOBackend:
         cache: Path,
         eight_bits: bool = False,
         static: bool = False,
+        torch_options: TorchOptions = DEFAULTS,
     ) -> None:
+        _refuse(torch_options)
         self._core = ov.Core()
         self._device = choose_device(self._core, device)
         self._precision = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype]} if dtype != "auto" else {}
@@ -58,17 +63,14 @@ class OpenVINOBackend:
         return device_name(self._core, self._device)
 
     @property
-    def overlaps(self) -> bool:
-        return not self._device.startswith("CPU")  # text encoders are on the CPU
-
-    @property
     def batches(self) -> bool:
         return not self._static  # each number of pictures is another shape to compile
 
     def size(self, model: Model) -> float:
         return numbers(model) * 2  # graphs keep 16 bits
 
-    def load(self, model: Model) -> Any:
+    def load(self, model: Model) -> Networks:
+        _refuse(model.torch)
         folder = local_folder(model, model.variant)
         graphs = self._graphs(model, folder)
         names = [name for name in ("unet", "transformer") if name in folder.index]
@@ -77,7 +79,7 @@ class OpenVINOBackend:
         pipe = load_parts(pipeline_class, folder, torch.float32, model.variant, **{names[0]: denoiser, "vae": vae})
         setattr(pipe, names[0], _stand_in(model)(self._network(graphs, DENOISER), denoiser.config))
         pipe.vae = Vae(self._network(graphs, DECODER), self._network(graphs, ENCODER), vae.config)
-        return pipe
+        return Networks(pipe, overlaps=not self._device.startswith("CPU"))  # text encoders are on the CPU
 
     def _network(self, graphs: Path, name: str) -> Network:
         options = {**self._precision, "CACHE_DIR": str(graphs / "compiled")}
@@ -109,6 +111,12 @@ class OpenVINOBackend:
 
     def release(self) -> None:
         release(torch.device("cpu"))
+
+
+def _refuse(options: TorchOptions) -> None:
+    if options.named:
+        message = f"the engine openvino has no {', '.join(options.named)}: set EASEL_DIFFUSION_ENGINE=diffusers"
+        raise EaselError(ErrorCode.UNSUPPORTED, message, param="model")
 
 
 def _class_of(folder: ModelFolder, name: str) -> Any:
