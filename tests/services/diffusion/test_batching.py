@@ -149,6 +149,30 @@ def test_a_device_that_one_picture_fills_draws_them_one_by_one() -> None:
     assert max(tried) == 2
 
 
+def test_a_gain_that_is_not_found_again_is_not_believed() -> None:
+    pairs = list[int]()
+
+    def run(calls: Sequence[Call]) -> list[torch.Tensor]:
+        pairs.extend([1] * (len(calls) == 2))
+        lucky = len(pairs) <= 1 + capacity.ROUNDS  # the first warms up
+        time.sleep(0.03 if lucky else 0.03 * len(calls))  # stands for the device
+        return [torch.zeros(1) for _ in calls]
+
+    assert capacity.measure(call("a"), run) == 1
+
+
+def test_a_slow_round_among_others_hides_no_gain() -> None:
+    pairs = list[int]()
+
+    def run(calls: Sequence[Call]) -> list[torch.Tensor]:
+        pairs.extend([1] * (len(calls) == 2))
+        disturbed = len(calls) == 2 and len(pairs) % capacity.ROUNDS == 0
+        time.sleep(0.3 if disturbed else 0.03 * -(-len(calls) // 2))  # stands for the device
+        return [torch.zeros(1) for _ in calls]
+
+    assert capacity.measure(call("a"), run) == 2
+
+
 def test_a_batch_that_finds_no_memory_is_no_batch() -> None:
     def run(calls: Sequence[Call]) -> list[torch.Tensor]:
         if len(calls) > 2:

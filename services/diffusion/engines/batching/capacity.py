@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import Any
 
@@ -20,27 +21,35 @@ and what is measured wavers by a tenth."""
 SATURATED_S = 0.5
 """A step of this length leaves nothing of the device to others: none faster than seconds was seen to gain, and trying
 would keep the first picture waiting."""
-TRIES = 3
-"""Of each size; the first warms up, the fastest counts."""
+ROUNDS = 3
+"""In each the smaller and the larger batch are run in turn, so that what else the machine does slows both; the median of
+the rounds' gains counts."""
+TRIALS = 2
+"""That a gain must be found in, one after the other: on two shared cores single trials said 1, 2 and 4 in turn."""
 
 
 def measure(call: Call, run: RunCalls) -> int:
     """Calls like `call` that are worth merging: 1, 2, 4, … `MOST`. To be called in the device's thread."""
-    best, at_once = _seconds([call], run), 1
-    while at_once < MOST and best < SATURATED_S:
+    at_once = 1
+    while at_once < MOST:
+        few, many = [call] * at_once, [call] * (2 * at_once)
+        _once(few, run)  # warms up
+        if _once(few, run) >= SATURATED_S:
+            break
         try:
-            doubled = _seconds([call] * (2 * at_once), run)
+            _once(many, run)
+            if not all(_gain(few, many, run) >= PAYS for _ in range(TRIALS)):
+                break
         except (RuntimeError, MemoryError) as fault:
-            log.info("no memory for larger batches", pictures=2 * at_once, fault=str(fault)[:200])
+            log.info("no memory for larger batches", pictures=len(many), fault=str(fault)[:200])
             break
-        if 2 * best / doubled < PAYS:
-            break
-        best, at_once = doubled, 2 * at_once
+        at_once = len(many)
     return at_once
 
 
-def _seconds(calls: list[Call], run: RunCalls) -> float:
-    return min(_once(calls, run) for _ in range(TRIES))
+def _gain(few: list[Call], many: list[Call], run: RunCalls) -> float:
+    """In pictures a second, for twice as many at once."""
+    return statistics.median(2 * _once(few, run) / _once(many, run) for _ in range(ROUNDS))
 
 
 def _once(calls: list[Call], run: RunCalls) -> float:
