@@ -149,7 +149,22 @@ def staggered(asked: Asked) -> str:
 def full_size(asked: Asked) -> str:
     from benchmarks.diffusion_full_size import full_size as measured  # noqa: PLC0415  as above
 
-    return measured(Path(asked.cache), min(asked.rounds, 3))
+    return measured(Path(asked.cache), min(asked.rounds, 5))
+
+
+def full_size_loading(asked: Asked) -> str:
+    from benchmarks.diffusion_full_size import build_folder  # noqa: PLC0415  as above
+    from benchmarks.diffusion_memory import loading  # noqa: PLC0415
+
+    cache = Path(asked.cache)
+    with tempfile.TemporaryDirectory(dir=cache) as converted:
+        return loading(list(ENGINES), build_folder(cache / "sd15-shaped"), Path(converted))
+
+
+def decoded(_asked: Asked) -> str:
+    from benchmarks.diffusion_memory import decoding  # noqa: PLC0415  as above
+
+    return decoding()
 
 
 def previews(asked: Asked) -> str:
@@ -180,7 +195,11 @@ PARTS = (
     ("Previews", previews),
     ("Start-up and memory", starts),
 )
-FULL_SIZE = (("A denoiser like that of Stable Diffusion 1.5", full_size),)
+FULL_SIZE = (
+    ("A denoiser like that of Stable Diffusion 1.5", full_size),
+    ("Loading it, and its memory", full_size_loading),
+    ("A picture of 1024x1024 out of a VAE like Stable Diffusion 1.5's", decoded),
+)
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
 """A denoiser of Stable Diffusion 1.5's shape with random weights at 512x512: seconds for a step with guidance.
 
-Plain diffusers and OpenVINO are called directly, the engines as they call themselves. One is in memory at a time.
+Plain diffusers and OpenVINO are called directly, the engines as they call themselves. What is compared is in memory
+together and takes turns, always beside plain diffusers in bfloat16: what else the machine does slows all of them alike.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import torch
 import transformers
 
 from benchmarks.diffusion_together import loaded_model
-from benchmarks.figures import table
+from benchmarks.figures import median, table
 from services.diffusion.engines.batching.calls import Call, merged
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.factory import build_engine
@@ -28,6 +31,14 @@ from tests.support import tiny_models
 BATCHES = (1, 2, 4)
 CHANNELS = (320, 640, 1280, 1280)
 Step = Callable[[Sequence[Call]], Any]
+OTHERS: dict[str, dict[str, Any]] = {
+    "the engine on torch, float32": {"engine": "diffusers", "dtype": "float32"},
+    "the engine on torch, compiled": {"engine": "diffusers", "compile": True},
+    "the engine on OpenVINO, float32": {"engine": "openvino", "dtype": "float32"},
+    "the engine on OpenVINO, static": {"engine": "openvino", "openvino_static": True},
+    "the engine on OpenVINO, int8 weights": {"engine": "openvino", "openvino_weights": "int8"},
+}
+"""Beside the default, one picture at a time."""
 
 
 def build_folder(folder: Path) -> Path:
@@ -53,27 +64,46 @@ def build_folder(folder: Path) -> Path:
     return folder
 
 
+YARDSTICK = "diffusers, bfloat16, channels last"
+Ways = dict[str, Callable[[], Step]]
+
+
 def full_size(scratch: Path, rounds: int) -> str:
     folder = build_folder(scratch / "sd15-shaped")
-    ways: dict[str, Callable[[], Step]] = {
-        "diffusers, float32": lambda: _plain(folder, torch.float32),
-        "diffusers, bfloat16, channels last": lambda: _plain(folder, torch.bfloat16),
-        "the engine's default": lambda: _engine(folder, scratch, {}),
-        "the engine on OpenVINO": lambda: _engine(folder, scratch, {"engine": "openvino"}),
-        "OpenVINO, bfloat16": lambda: _openvino(scratch),
-    }
     call = sample_call(loaded_model(_built(folder, scratch, {})))
+    plain: Ways = {YARDSTICK: lambda: _plain(folder, torch.bfloat16)}
+    main = {
+        "the engine's default": lambda: _engine(folder, scratch, {}),
+        "OpenVINO, bfloat16": lambda: _openvino(scratch),
+        "the engine on torch": lambda: _engine(folder, scratch, {"engine": "diffusers"}),
+    }
+    rows = _compared(plain | main, call, BATCHES, rounds)
+    rows += _compared(plain | {"diffusers, float32": lambda: _plain(folder, torch.float32)}, call, (1,), rounds)[1:]
+    for name, options in OTHERS.items():
+        engine: Ways = {name: partial(_engine, folder, scratch, options)}
+        rows += _compared(plain | engine, call, (1,), rounds)[1:]
+    return table(["a step", "pictures", "least s", "median s", f"times {YARDSTICK} (median of rounds)"], rows)
+
+
+def _compared(ways: Ways, call: Call, batches: Sequence[int], rounds: int) -> list[list[str]]:
+    """A row for each way, the yardstick first."""
+    steps = {name: make() for name, make in ways.items()}
+    return [row for batch in batches for row in _in_turns(steps, [call] * batch, rounds)]
+
+
+def _in_turns(steps: dict[str, Step], calls: list[Call], rounds: int) -> list[list[str]]:
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds + 1):
+        for name, step in steps.items():
+            seconds = _timed(step, calls)
+            if turn:  # the first warms up
+                taken[name].append(seconds)
     rows = []
-    for name, make in ways.items():
-        step = make()
-        rows.append([name, *(f"{_seconds(step, [call] * batch, rounds):.2f}" for batch in BATCHES)])
-        print(rows[-1], flush=True)
-        del step
-    return table(["a step, s, of so many pictures at once", *map(str, BATCHES)], rows)
-
-
-def _seconds(step: Step, calls: list[Call], rounds: int) -> float:
-    return min(_timed(step, calls) for _ in range(rounds + 1))
+    for name, times in taken.items():
+        ratio = median([plain / own for plain, own in zip(taken[YARDSTICK], times, strict=True)])
+        rows.append([name, str(len(calls)), f"{min(times):.2f}", f"{median(times):.2f}", f"{ratio:.2f}"])
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows
 
 
 def _timed(step: Step, calls: list[Call]) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import msgspec
 import torch
 
 from benchmarks.figures import median, table
@@ -17,6 +19,7 @@ from services.diffusion.engines.pipelines import call_arguments, to_pictures
 from services.diffusion.engines.sample import plain_request
 
 JOBS = 8
+ONE_BY_ONE = "one by one"
 STAGGER = 0.25
 """Of a picture's time between two jobs."""
 
@@ -66,21 +69,36 @@ def arrivals(engine: DiffusersEngine, rounds: int, found: int) -> str:
     """`found` is what the engine takes for worth while on this device."""
     request = plain_request(loaded_model(engine).model)
     picture = min(_timed(lambda: engine.generate(request, look_away)) for _ in range(3))
-    ways = {1: list[tuple[float, float]](), 2: [], 4: [], JOBS: []}
+    ways = {f"continuously, {count} at once": partial(_served, engine, request, count) for count in (2, 4, JOBS)}
+    ways = {ONE_BY_ONE: partial(_served, engine, request, 1), "batched": partial(_batched, engine, request), **ways}
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(max(2, rounds // 4)):
-        for at_once, times in ways.items():
-            times.append(_served(engine, request, at_once, STAGGER * picture))
-    by_turns = min(ends for ends, _ in ways[1])
+        for name, serve in ways.items():
+            seen[name].append(serve(STAGGER * picture))
+    by_turns = min(ends for ends, _ in seen[ONE_BY_ONE])
     rows = [
         [
-            f"{at_once}{', what is found to pay here' if at_once == found else ''}",
+            name,
             f"{min(ends for ends, _ in times):.2f}",
             f"{min(waits for _, waits in times):.2f}",
             f"{by_turns / min(ends for ends, _ in times):.2f}",
         ]
-        for at_once, times in ways.items()
+        for name, times in seen.items()
     ]
-    return table(["at once", "all done, s", "mean wait, s", "times one by one"], rows)
+    said = f"{JOBS} jobs; {found} at once is found to pay here"
+    return table([said, "all done, s", "mean wait, s", "times one by one"], rows)
+
+
+def _batched(engine: DiffusersEngine, request: GenerateImage, pause: float) -> tuple[float, float]:
+    """As `_served`, when all that wait become one job as soon as the one before has ended."""
+    began, came = time.perf_counter(), [number * pause for number in range(JOBS)]
+    done = list[float]()
+    while len(done) < JOBS:
+        time.sleep(max(0.0, began + came[len(done)] - time.perf_counter()))
+        waiting = sum(it <= time.perf_counter() - began for it in came) - len(done)
+        engine.generate(msgspec.structs.replace(request, num_images=waiting), look_away)
+        done += [time.perf_counter() - began] * waiting
+    return done[-1], sum(end - start for end, start in zip(done, came, strict=True)) / JOBS
 
 
 def _served(engine: DiffusersEngine, request: GenerateImage, at_once: int, pause: float) -> tuple[float, float]:

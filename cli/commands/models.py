@@ -89,7 +89,9 @@ def _report(done: dict[str, Any], *, as_json: bool) -> None:
 
 @app.command("add")
 def add(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder in diffusers format, or a hub id.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A folder in diffusers format, a .safetensors file, or a hub id.")
+    ],
     file: Annotated[
         Path,
         typer.Option(
@@ -100,6 +102,9 @@ def add(
     name: Annotated[str, typer.Option("--name", help="What to call it; the source's own name if absent.")] = "",
     revision: Annotated[str, typer.Option("--revision", help="Branch, tag or commit on the hub.")] = "",
     variant: Annotated[str, typer.Option("--variant", help="Set of weights on the hub, such as fp16.")] = "",
+    config: Annotated[
+        str, typer.Option("--config", metavar="FOLDER", help="Architecture of a single file, in diffusers format.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Fetch a model and write it into the file of your own models."""
@@ -107,7 +112,7 @@ def add(
     from services.diffusion.own_models import add_model
 
     try:
-        added = add_model(file, source, name, revision, variant).info
+        added = add_model(file, source, name, revision, variant, config=config).info
     except EaselError as fault:
         raise CliError(ExitCode.REJECTED, fault.message) from fault
     except OSError as fault:

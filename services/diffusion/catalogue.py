@@ -86,7 +86,7 @@ class Catalogue:
             if name.lower() in {word.lower() for word in (entry.id, entry.source, *entry.names)}:
                 return _resolve(entry, base)
         folder = Path(name).expanduser()
-        if folder.is_dir():
+        if folder.exists():
             return _resolve(ModelEntry(id=folder.resolve().name, source=str(folder.resolve())), folder)
         message = (
             f"no model {name!r}: it is neither a folder nor one of {', '.join(self.ids)}; "
@@ -114,7 +114,7 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
         limits = entry.or_else(family.limits)
         source = f"{entry.source}@{limits.revision or 'main'}"
     else:
-        read = ModelFolder(folder)
+        read = ModelFolder(_not_a_file(folder))
         family, limits = read.family, entry.or_else(read.limits())
         source = folder.name + (f"@{limits.revision}" if limits.revision else "")
     return Model(
@@ -131,6 +131,13 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
         sha256=entry.sha256,
         torch=entry.torch,
     )
+
+
+def _not_a_file(folder: Path) -> Path:
+    if folder.is_file():
+        message = f"{folder} is a file: easel models add {folder} makes a model of it"
+        raise EaselError(ErrorCode.UNSUPPORTED, message, param="model")
+    return folder
 
 
 def _info(entry: ModelEntry, family: Family, limits: Limits, source: str) -> ModelInfo:

@@ -9,6 +9,7 @@ import msgspec
 
 from contracts.errors import EaselError, ErrorCode
 from services.diffusion.catalogue import Catalogue, Model
+from services.diffusion.checkpoint import Checkpoint
 from services.diffusion.model_folder import INDEX, ModelFolder
 
 
@@ -22,8 +23,14 @@ class NewModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     variant: str | None = None
 
 
-def add_model(file: Path, source: str, name: str = "", revision: str = "", variant: str = "") -> Model:
-    """Add a folder, or a repository of the hub, which is fetched now; the model as it will be offered.
+def add_model(
+    file: Path, source: str, name: str = "", revision: str = "", variant: str = "", *, config: str = ""
+) -> Model:
+    """Add a folder, a single file, or a repository of the hub, which is fetched now; the model as it will be offered.
+
+    A single file (.safetensors of Stable Diffusion 1 or SDXL) becomes a folder beside `file` that is called as the
+    model; the original is not needed afterwards. `config` is a folder in diffusers format of the same architecture,
+    for others than the published ones.
 
     Downloads resume, are checked against the hub's hashes, show their progress on stderr and heed `HF_TOKEN` and
     `HF_HUB_OFFLINE`. The commit found is written down, so that the publisher cannot change the model unseen.
@@ -33,7 +40,7 @@ def add_model(file: Path, source: str, name: str = "", revision: str = "", varia
     """
     path = Path(source).expanduser()
     if path.exists() or source.startswith((".", "/", "~")):
-        entry = _folder_entry(path, name)
+        entry = _file_entry(file, path, name, config) if path.is_file() else _folder_entry(path, name)
     else:
         entry = _hub_entry(source, name, revision, variant)
     _refuse_taken(file, entry)
@@ -48,14 +55,25 @@ def add_model(file: Path, source: str, name: str = "", revision: str = "", varia
 
 
 def _folder_entry(path: Path, name: str) -> NewModel:
-    if path.is_file():
-        message = (
-            f"{path} is a file; Easel reads folders in diffusers format: convert it once with diffusers' "
-            "from_single_file(...).save_pretrained(FOLDER)"
-        )
-        raise EaselError(ErrorCode.UNSUPPORTED, message)
     folder = ModelFolder(path.resolve())
     return NewModel(id=name or folder.path.name, source=str(folder.path))
+
+
+def _file_entry(file: Path, path: Path, name: str, config: str) -> NewModel:
+    checkpoint = Checkpoint(path)
+    architecture = checkpoint.config(config)
+    entry = NewModel(id=name or path.stem, source=str((file.parent / (name or path.stem)).resolve()))
+    _refuse_taken(file, entry)
+    if Path(entry.source).exists():
+        message = f"{entry.source}, where the model would be kept, is there already: choose another name with --name"
+        raise EaselError(ErrorCode.CONFLICT, message, param="name")
+    try:
+        from services.diffusion.engines.single_file import convert  # noqa: PLC0415  imports torch
+    except ImportError as fault:
+        message = f"converting a single file needs {fault.name}: pip install 'easel[diffusion]'"
+        raise EaselError(ErrorCode.ENGINE_FAILED, message) from fault
+    convert(checkpoint, architecture, Path(entry.source))
+    return entry
 
 
 def _hub_entry(source: str, name: str, revision: str, variant: str) -> NewModel:

@@ -46,15 +46,15 @@ def _clip_tokenizer(pad: str = "<|endoftext|>") -> Any:
     return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token=pad, model_max_length=77)
 
 
-def _clip(*, projected: bool = False) -> Any:
+def _clip(width: int = 32, *, projected: bool = False) -> Any:
     """The end token must be the tokenizer's own: the pooled embedding is taken there."""
     config = transformers.CLIPTextConfig(
         vocab_size=514,
-        hidden_size=32,
+        hidden_size=width,
         intermediate_size=37,
         num_hidden_layers=2,
         num_attention_heads=4,
-        projection_dim=32,
+        projection_dim=width,
         bos_token_id=512,
         eos_token_id=513,
         pad_token_id=513,
@@ -169,22 +169,25 @@ def latent_consistency() -> Any:
 
 
 def stable_diffusion_xl() -> Any:
-    """`cross_attention_dim` is the sum of both text encoders; the time ids add 6 x 8 to the projection's 32."""
+    """`cross_attention_dim` is the sum of both text encoders; the time ids add 6 x 8 to the projection's 48.
+
+    The encoders differ in width, by which diffusers tells them apart in a single file.
+    """
     unet = _unet(
-        cross_attention_dim=64,
+        cross_attention_dim=32 + 48,
         attention_head_dim=(2, 4),
         use_linear_projection=True,
         transformer_layers_per_block=(1, 2),
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + 32,
+        projection_class_embeddings_input_dim=6 * 8 + 48,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )
     return diffusers.StableDiffusionXLPipeline(
         vae=_vae(),
         text_encoder=_clip(),
-        text_encoder_2=_clip(projected=True),
+        text_encoder_2=_clip(48, projected=True),
         tokenizer=_clip_tokenizer(),
         tokenizer_2=_clip_tokenizer("!"),
         unet=unet,

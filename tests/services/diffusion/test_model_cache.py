@@ -31,7 +31,7 @@ def engine_of(tiny_model: TinyModel, memory_gb: float) -> DiffusersEngine:
 
 def test_the_size_foretold_is_that_of_the_weights_in_memory(tiny_model: TinyModel) -> None:
     folder = tiny_model("stable-diffusion")
-    pipe = TorchBackend("cpu").load(Catalogue().find(str(folder)))
+    pipe = TorchBackend("cpu").load(Catalogue().find(str(folder))).pipe
     parts = (part for part in pipe.components.values() if hasattr(part, "parameters"))
     taken = sum(weight.numel() * weight.element_size() for part in parts for weight in part.parameters())
     assert gigabytes(folder) * 1e9 == pytest.approx(taken, rel=0.02)

@@ -20,7 +20,9 @@ from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.factory import build_engine, default_cache
 from services.diffusion.engines.openvino.backend import OpenVINOBackend
+from services.diffusion.engines.torch_backend import TorchBackend
 from services.diffusion.settings import DiffusionSettings
+from services.diffusion.torch_options import TorchOptions
 from tests.conformance.image_engine import draw
 
 pytestmark = [
@@ -48,7 +50,8 @@ def engine_of(folder: Path, cache: Path, **options: Any) -> DiffusersEngine:
 def test_the_picture_is_that_of_torch(tiny_model: TinyModel, cache: Path, family: str) -> None:
     """Of a size and number that conversion did not see, with everything that guidance brings."""
     folder = tiny_model(family)
-    plain, compiled = DiffusersEngine([Catalogue().find(str(folder))], "cpu"), engine_of(folder, cache)
+    whole = partial(TorchBackend, options=TorchOptions(vae_tiling="never"))
+    plain, compiled = DiffusersEngine([Catalogue().find(str(folder))], "cpu", whole), engine_of(folder, cache)
     info = plain.models[0]
     wide = info.default_width + 2 * info.size_multiple
     drawn = [draw(engine, info, width=wide, num_images=2, negative_prompt="dull") for engine in (plain, compiled)]

@@ -22,8 +22,8 @@ SATURATED_S = 0.5
 """A step of this length leaves nothing of the device to others: none faster than seconds was seen to gain, and trying
 would keep the first picture waiting."""
 ROUNDS = 3
-"""In each the smaller and the larger batch are run in turn, so that what else the machine does slows both; the median of
-the rounds' gains counts."""
+"""In each the smaller and the larger batch are run in turn, so that what else the machine does slows both; the median
+gain counts."""
 TRIALS = 2
 """That a gain must be found in, one after the other: on two shared cores single trials said 1, 2 and 4 in turn."""
 
