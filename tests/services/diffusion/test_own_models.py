@@ -43,7 +43,7 @@ def test_a_name_that_is_taken_is_refused_and_nothing_written(tiny_model: TinyMod
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("./no-such-folder", "not a model in diffusers format"), ("file.safetensors", "from_single_file")],
+    [("./no-such-folder", "not a model in diffusers format"), ("file.safetensors", "is not a .safetensors file")],
 )
 def test_what_is_no_folder_of_a_model_is_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
