@@ -34,6 +34,8 @@ ENGINES = {
     "OpenVINO, its own precision, static": {"engine": "openvino", "openvino_static": True},
     "OpenVINO, its own precision, int8 weights": {"engine": "openvino", "openvino_weights": "int8"},
 }
+FULL_SIZE_STEPS = 12
+"""Of a picture, where a step takes seconds."""
 SAME_PROCESS = 4
 """Engines that are timed in turns: more would not fit beside each other in small machines."""
 
@@ -161,6 +163,22 @@ def full_size_loading(asked: Asked) -> str:
         return loading(list(ENGINES), build_folder(cache / "sd15-shaped"), Path(converted))
 
 
+def cached(asked: Asked) -> str:
+    from benchmarks.diffusion_caches import caches  # noqa: PLC0415  as above
+
+    engine = build(ENGINES["torch float32"], asked)
+    return caches(engine, asked.rounds, engine.models[0].default_steps)
+
+
+def full_size_cached(asked: Asked) -> str:
+    from benchmarks.diffusion_caches import caches  # noqa: PLC0415  as above
+    from benchmarks.diffusion_full_size import build_folder  # noqa: PLC0415
+
+    folder = build_folder(Path(asked.cache) / "sd15-shaped")
+    own = Asked(str(folder), asked.rounds, asked.cache)
+    return caches(build({**ENGINES["torch bfloat16"], "max_batch": "1"}, own), min(asked.rounds, 2), FULL_SIZE_STEPS)
+
+
 def decoded(_asked: Asked) -> str:
     from benchmarks.diffusion_memory import decoding  # noqa: PLC0415  as above
 
@@ -193,10 +211,12 @@ PARTS = (
     ("One alone", drawn_alone),
     ("Eight jobs, staggered", staggered),
     ("Previews", previews),
+    ("Step caches", cached),
     ("Start-up and memory", starts),
 )
 FULL_SIZE = (
     ("A denoiser like that of Stable Diffusion 1.5", full_size),
+    ("Its step caches", full_size_cached),
     ("Loading it, and its memory", full_size_loading),
     ("A picture of 1024x1024 out of a VAE like Stable Diffusion 1.5's", decoded),
 )
@@ -207,7 +227,10 @@ def main() -> None:
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--cache", help="keep converted models here; absent: nowhere")
-    parser.add_argument("--full-size", action="store_true", help="a denoiser like SD 1.5's instead: minutes, 12 GB")
+    parser.add_argument(
+        "--full-size", action="store_true", help="a denoiser like SD 1.5's instead: half an hour, 12 GB"
+    )
+    parser.add_argument("--only", default="", metavar="WORD", help="parts with this word in their title")
     parser.add_argument("--start", choices=list(ENGINES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as nowhere:
@@ -216,6 +239,8 @@ def main() -> None:
             start(given.start, asked)
             return
         for title, part in FULL_SIZE if given.full_size else PARTS:
+            if given.only.lower() not in title.lower():
+                continue
             print(f"\n### {title}\n\n{part(asked)}", flush=True)
 
 

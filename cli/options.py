@@ -35,6 +35,12 @@ Seeds = Annotated[
 Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Draw apart from others, to repeat it bit for bit on the same worker.")
 ]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        "--cache", metavar="NAME[:N]", help="Reuse work between steps: faster, with some loss; deepcache:3, none."
+    ),
+]
 NumImages = Annotated[int, typer.Option("-n", "--num-images", metavar="N", min=1, max=10, help="Pictures of each.")]
 Model = Annotated[
     str | None,

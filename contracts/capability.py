@@ -38,6 +38,8 @@ def _lacking(model: ModelInfo, request: GenerateImage) -> Iterator[tuple[str, st
     if request.scheduler and request.scheduler not in model.schedulers:
         have = ", ".join(model.schedulers) or "only its own"
         yield "scheduler", f"has no scheduler {request.scheduler!r}; there are: {have}"
+    if request.cache and request.cache.partition(":")[0] not in {it.partition(":")[0] for it in model.caches}:
+        yield "cache", f"has no step cache {request.cache!r}; there are: {', '.join(model.caches) or 'none'}"
     if request.init_image is not None and not model.img2img:
         yield "init_image", "takes no picture to start from"
     if request.mask_image is not None and not model.inpaint:

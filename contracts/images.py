@@ -76,6 +76,8 @@ class GenerateImage(msgspec.Struct, frozen=True, kw_only=True, tag="generate_ima
     """One of the model's `schedulers`; empty for its own."""
     deterministic: bool = False
     """Draw it apart from all others, so that the same worker repeats it bit for bit."""
+    cache: str = ""
+    """One of the model's `caches` with its setting (`deepcache:3`): faster, with some loss; empty for none."""
     num_previews: int = 0
     """Pictures of the unfinished work to send along, spread evenly over the steps."""
 
@@ -115,6 +117,10 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it takes a `mask_image` too."""
     schedulers: tuple[str, ...] = ()
     """What `scheduler` may be, by the names that users know; its own first."""
+    caches: tuple[str, ...] = ()
+    """Step caches that `cache` may name, each with its usual setting; see `contracts.step_cache`."""
+    cache: str = ""
+    """What requests that say nothing get; empty for none."""
     allowed_steps: tuple[int, ...] = ()
     """The only numbers of steps that it takes; empty for any from `min_steps` to `max_steps`."""
     fixed_size: bool = False

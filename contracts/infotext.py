@@ -24,6 +24,7 @@ def parameters_text(request: GenerateImage, index: int, size: tuple[int, int]) -
         "Model": request.model,
         "Denoising strength": f"{request.strength:g}" if request.init_image else "",
         "Mask blur": str(request.mask_blur) if request.mask_image and request.mask_blur else "",
+        "Step cache": request.cache,
         "Version": "Easel",
     }
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in facts.items() if value))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from contracts import step_cache
 from contracts.capability import draws_size, sizes
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import MAX_IMAGES, MAX_SEED, GenerateImage, ImageFormat, ModelInfo
@@ -51,6 +52,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str | None = None
     num_previews: int | None = None
     deterministic: bool = False
+    cache: str | None = None
+    """`name` or `name:setting`; `none` where the model's own is not wanted."""
     lenient: bool = False
     """Steps, guidance, scheduler and size are wishes: the model's nearest are taken where it has not these."""
     device: str | None = None
@@ -133,6 +136,7 @@ def resolve(wanted: Wanted, model: ModelInfo, settings: GatewaySettings) -> Reso
         scheduler=_scheduler(wanted.scheduler, model),
         num_previews=_previews(wanted.num_previews),
         deterministic=wanted.deterministic,
+        cache=step_cache.chosen(model.cache if wanted.cache is None else wanted.cache, model.caches),
     )
     return Resolved(request, tuple(warnings))
 

@@ -16,6 +16,7 @@ from cli.faults import CliError, ExitCode
 from cli.options import (
     DEFAULT_URL,
     AsJson,
+    Cache,
     Deterministic,
     Guidance,
     Model,
@@ -48,6 +49,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
     negative_prompt: NegativePrompt = None,
     seed: Seeds = "",
     deterministic: Deterministic = False,
+    cache: Cache = None,
     num_images: NumImages = 1,
     model: Model = None,
     save_metadata: SaveMetadata = False,
@@ -80,6 +82,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
         guidance_scale=guidance_scale,
         negative_prompt=negative_prompt,
         deterministic=deterministic or None,
+        cache=cache,
         num_images=num_images if num_images > 1 else None,
         model=model,
         mask_image=read_picture(mask, "--mask") if mask else None,

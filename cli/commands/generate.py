@@ -16,6 +16,7 @@ from cli.faults import CliError, ExitCode
 from cli.options import (
     DEFAULT_URL,
     AsJson,
+    Cache,
     Deterministic,
     Guidance,
     Model,
@@ -46,6 +47,7 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
     negative_prompt: NegativePrompt = None,
     seed: Seeds = "",
     deterministic: Deterministic = False,
+    cache: Cache = None,
     num_images: NumImages = 1,
     model: Model = None,
     init_image: Annotated[
@@ -98,6 +100,7 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
         guidance_scale=guidance_scale,
         negative_prompt=negative_prompt,
         deterministic=deterministic or None,
+        cache=cache,
         num_images=num_images if num_images > 1 else None,
         model=model,
         init_image=read_picture(init_image, "--init-image") if init_image else None,

@@ -67,6 +67,7 @@ def wanted(request: pb.ImageRequest, model: ModelInfo) -> Wanted:
         strength=request.strength if request.HasField("strength") else None,
         enhance=request.use_enhancer,
         style=request.style or None,
+        cache=request.cache if request.HasField("cache") else None,
     )
 
 

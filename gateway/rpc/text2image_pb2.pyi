@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ImageRequest(_message.Message):
-    __slots__ = ("prompt", "height", "width", "guidance_scale", "num_inference_steps", "negative_prompt", "seed", "model", "num_previews", "init_image", "mask_image", "strength", "use_enhancer", "style")
+    __slots__ = ("prompt", "height", "width", "guidance_scale", "num_inference_steps", "negative_prompt", "seed", "model", "num_previews", "init_image", "mask_image", "strength", "use_enhancer", "style", "cache")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class ImageRequest(_message.Message):
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     USE_ENHANCER_FIELD_NUMBER: _ClassVar[int]
     STYLE_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     height: int
     width: int
@@ -36,7 +37,8 @@ class ImageRequest(_message.Message):
     strength: float
     use_enhancer: bool
     style: str
-    def __init__(self, prompt: _Optional[str] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., num_inference_steps: _Optional[int] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., num_previews: _Optional[int] = ..., init_image: _Optional[bytes] = ..., mask_image: _Optional[bytes] = ..., strength: _Optional[float] = ..., use_enhancer: _Optional[bool] = ..., style: _Optional[str] = ...) -> None: ...
+    cache: str
+    def __init__(self, prompt: _Optional[str] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., num_inference_steps: _Optional[int] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., num_previews: _Optional[int] = ..., init_image: _Optional[bytes] = ..., mask_image: _Optional[bytes] = ..., strength: _Optional[float] = ..., use_enhancer: _Optional[bool] = ..., style: _Optional[str] = ..., cache: _Optional[str] = ...) -> None: ...
 
 class ImageResponse(_message.Message):
     __slots__ = ("status_code", "message", "image", "content_type", "width", "height", "seed", "model", "job_id", "generation_time", "metadata_json")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from contracts import step_cache
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import ModelInfo
 from services.diffusion import families
@@ -165,6 +166,8 @@ def _info(entry: ModelEntry, family: Family, limits: Limits, source: str) -> Mod
         img2img=True,
         inpaint=bool(family.inpaint),
         schedulers=values["schedulers"],
+        caches=family.caches,
+        cache=step_cache.chosen(limits.cache or "", family.caches),
     )
     _check(info)
     return info

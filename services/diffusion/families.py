@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None = None
     schedulers: tuple[str, ...] | None = None
     """What requests may ask for, the model's own first."""
+    cache: str | None = None
+    """A step cache for requests that name none, on torch; `contracts.step_cache` has the names."""
 
     def or_else(self, other: Limits) -> Limits:
         """What is said here, and what `other` says about the rest."""
@@ -66,6 +68,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the pipeline takes one; it has an effect only where guidance may exceed `guided_above`."""
     guided_above: float = 1.0
     """Guidance scale above which the pipeline runs the negative prompt too."""
+    caches: tuple[str, ...] = ()
+    """Step caches that its denoiser can have on torch, each with its usual setting."""
     max_prompt_tokens: int | None = None
     """The pipeline's `max_sequence_length`; None where it has none."""
 
@@ -92,6 +96,11 @@ _LARGE = Limits.square(
     schedulers=tuple(FLOW),
 ).or_else(_UNET)
 
+DEEP = ("deepcache:3",)
+"""For UNets: most of a step is far from the picture, where little changes from one step to the next."""
+FIRST_BLOCK = ("first_block_cache:0.05",)
+"""For transformers, with diffusers' own default."""
+
 FAMILIES = (
     Family(
         name="stable-diffusion",
@@ -101,6 +110,7 @@ FAMILIES = (
         limits=_UNET,
         schedulers=NOISE,
         half="float16",
+        caches=DEEP,
     ),
     Family(
         name="latent-consistency",
@@ -127,6 +137,7 @@ FAMILIES = (
             guidance_scale=5.0, size_multiple=8, schedulers=("Euler", *(name for name in NOISE if name != "Euler"))
         ).or_else(_LARGE),
         half="float16",
+        caches=DEEP,
     ),
     Family(
         name="stable-diffusion-3",
@@ -136,6 +147,7 @@ FAMILIES = (
         schedulers=FLOW,
         limits=Limits(num_inference_steps=28, guidance_scale=7.0).or_else(_LARGE),
         half="bfloat16",
+        caches=FIRST_BLOCK,
         max_prompt_tokens=256,
     ),
     Family(
@@ -146,6 +158,7 @@ FAMILIES = (
         schedulers=FLOW,
         limits=Limits(num_inference_steps=28, guidance_scale=3.5).or_else(_LARGE),
         half="bfloat16",
+        caches=FIRST_BLOCK,
         negative_prompt=False,
         max_prompt_tokens=512,
     ),
@@ -157,6 +170,7 @@ FAMILIES = (
         schedulers=FLOW,
         limits=Limits(num_inference_steps=28, guidance_scale=4.0, max_pixels=4_194_304).or_else(_LARGE),
         half="bfloat16",
+        caches=FIRST_BLOCK,
         guided_above=0.0,
         max_prompt_tokens=512,
     ),

@@ -78,6 +78,14 @@ def test_a_picture_is_drawn_apart_from_others_where_that_is_asked(gateway: StubG
     assert "deterministic" not in second
 
 
+def test_a_step_cache_is_passed_on(gateway: StubGateway, tmp_path: Path) -> None:
+    assert easel("generate", "a boat", "--cache", "deepcache:5", "-o", str(tmp_path)).exit_code == 0
+    assert easel("generate", "a boat", "-o", str(tmp_path)).exit_code == 0
+    first, second = asked(gateway)
+    assert first["cache"] == "deepcache:5"
+    assert "cache" not in second
+
+
 def test_retry_queues_the_job_again_and_saves_its_picture(gateway: StubGateway, tmp_path: Path) -> None:
     gateway.routes[f"GET /job/{JOB}"] = lambda r: r.json({"job_id": JOB, "prompt": "a boat", "num_images": 1})
     gateway.routes[f"POST /job/{JOB}/retry"] = gateway.routes["POST /generate/async"]

@@ -24,7 +24,10 @@ from gateway.api.openai import convert as openai
 from gateway.api.openai import schemas
 from gateway.replies import json_reply, note_headers
 from gateway.resolve import Wanted
+from gateway.rpc import convert as grpc
+from gateway.rpc import text2image_pb2 as pb
 from gateway.service import Drawn, Picture
+from tests.gateway.conftest import model_info
 from tests.support import builders
 
 
@@ -267,3 +270,12 @@ def test_notes_cannot_break_out_of_their_header() -> None:
     """Field names come from the client."""
     headers = note_headers(ignored="a\r\nset-cookie: x", warning="", job_id="é\x00")
     assert headers == {"x-easel-ignored": "a  set-cookie: x", "x-easel-job-id": "? "}
+
+
+def test_a_step_cache_passes_through_every_dialect_that_has_it() -> None:
+    asked = {"prompt": "a", "cache": "deepcache:5"}
+    assert openai.wanted(msgspec.convert(asked, schemas.ImagesRequest)).cache == "deepcache:5"
+    assert jobs.wanted(msgspec.convert(asked, jobs_schemas.GenerateRequest)).cache == "deepcache:5"
+    model = model_info(caches=("deepcache:3",))
+    assert grpc.wanted(pb.ImageRequest(**asked), model).cache == "deepcache:5"
+    assert grpc.wanted(pb.ImageRequest(prompt="a"), model).cache is None

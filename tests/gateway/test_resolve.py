@@ -153,3 +153,17 @@ def test_without_any_worker_the_answer_is_to_come_back() -> None:
         choose_model("first", [], GatewaySettings())
     assert caught.value.code is ErrorCode.UNAVAILABLE
     assert caught.value.retry_after_s
+
+
+def test_a_models_own_step_cache_is_used_unless_another_or_none_is_asked_for() -> None:
+    cached = model_info(caches=("deepcache:3",), cache="deepcache:3")
+    assert resolved(cached).cache == "deepcache:3"
+    assert resolved(cached, cache="deepcache:5").cache == "deepcache:5"
+    assert resolved(cached, cache="none").cache == ""
+    assert resolved(model_info(caches=("deepcache:3",))).cache == ""
+
+
+def test_a_step_cache_that_no_worker_has_is_refused_by_its_field() -> None:
+    with pytest.raises(EaselError) as caught:
+        resolved(cache="deepcache")
+    assert (caught.value.code, caught.value.param) == (ErrorCode.UNSUPPORTED, "cache")

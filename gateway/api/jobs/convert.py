@@ -49,6 +49,7 @@ def wanted(body: schemas.GenerateRequest) -> Wanted:
         scheduler=body.scheduler,
         num_previews=body.num_previews,
         deterministic=bool(body.deterministic),
+        cache=body.cache,
         enhance=bool(body.use_enhancer),
         style=body.style,
     )
@@ -126,6 +127,7 @@ def job(record: JobRecord) -> schemas.JobReply:
         num_images=request.num_images,
         scheduler=request.scheduler,
         deterministic=request.deterministic,
+        cache=request.cache,
         strength=request.strength if request.init_image else None,
         images=picture_facts(outcome) if outcome else [],
         enhancement=enhancement(record.job.enhancement),

@@ -46,6 +46,9 @@ class GenerateRequest(msgspec.Struct, kw_only=True):
     deterministic: Annotated[
         bool | None, Meta(description="Draw it apart from others, to repeat it bit for bit on the same worker.")
     ] = None
+    cache: Annotated[
+        str | None, Meta(description="A step cache of the model: faster, with some loss; `deepcache:3`, `none`.")
+    ] = None
     use_enhancer: Annotated[
         bool | None, Meta(description="Draw a better prompt, which a language model makes of this one.")
     ] = None
@@ -164,6 +167,8 @@ class JobReply(msgspec.Struct, kw_only=True):
     """Empty for the model's own."""
     deterministic: bool
     """Drawn apart from others."""
+    cache: str
+    """The step cache that it was drawn with; empty for none."""
     strength: float | None
     """How far it goes from the picture it starts from; null when it starts from none."""
     images: list[PictureFacts]

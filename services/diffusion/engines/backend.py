@@ -17,6 +17,8 @@ class Networks:
     """A diffusers pipeline."""
     overlaps: bool
     """Whether text encoders and VAE may run beside the denoiser: what they need is not what it waits for."""
+    offloaded: bool = False
+    """Whether parts are elsewhere until they are called."""
     untried: str = ""
     """What was asked for of which only a call tells whether it works here; empty for nothing."""
 
@@ -27,6 +29,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """The device, as people name it."""
+
+    @property
+    def caches(self) -> bool:
+        """Whether the denoiser can have a step cache."""
 
     @property
     def batches(self) -> bool:

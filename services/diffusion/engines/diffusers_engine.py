@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import structlog
 import torch
 from PIL import Image
@@ -73,7 +74,10 @@ class DiffusersEngine:
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
-        return tuple(model.info for model in self._models)
+        return tuple(map(self._info, self._models))
+
+    def _info(self, model: Model) -> ModelInfo:
+        return model.info if self._backend.caches else msgspec.structs.replace(model.info, caches=(), cache="")
 
     @property
     def device(self) -> str:
@@ -103,7 +107,7 @@ class DiffusersEngine:
         self, request: GenerateImage, on_step: OnImageStep, inputs: Inputs = NO_INPUTS, /
     ) -> list[Image.Image]:
         model = self._find(request.model)
-        check_request(model.info, request)
+        check_request(self._info(model), request)
         loaded, member = self._load(model), object()
         try:
             with torch.inference_mode():

@@ -12,13 +12,15 @@ import diffusers
 import torch
 from PIL import Image
 
+from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import Networks
-from services.diffusion.engines.batching.device_thread import DeviceThread
+from services.diffusion.engines.batching.device_thread import DeviceThread, RunCalls
 from services.diffusion.engines.batching.shared import Denoiser, Vae, runner
 from services.diffusion.engines.previews import PreviewDecoder
 from services.diffusion.engines.prompt_cache import PromptCache
+from services.diffusion.engines.step_caches import step_cache
 from services.diffusion.schedulers import own_name
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class LoadedModel:
         self._preview_decoder = PreviewDecoder(pipe.vae)
         self.run = runner(self.denoiser)
         self._device = device
+        self._offloaded = networks.offloaded
         self._prompts = PromptCache(prompts)
         self._lock = threading.Lock() if networks.overlaps else None
         self._by_class = {model.family.pipeline: pipe}
@@ -59,16 +62,25 @@ class LoadedModel:
         """A pipeline for one request: its scheduler and its running state are its own, networks are shared.
 
         `member` stands for the request; the device's thread waits for its calls until it has left. Those of a
-        deterministic request are merged with nobody's.
+        deterministic request are merged with nobody's, nor those with a step cache.
         """
         private = self._own_state(class_name)
         private._all_hooks = []  # noqa: SLF001  offloaded parts are everybody's: no pipeline puts them back at its end
         private.scheduler = self._scheduler(request.scheduler)
         size = (request.width, request.height, member if request.deterministic else None)
-        setattr(private, self._denoiser_name, stand_in(self.denoiser, self._device, member, size, self.run))
+        run = self._with_cache(request.cache) if request.cache else self.run
+        setattr(private, self._denoiser_name, stand_in(self.denoiser, self._device, member, size, run))
         private.vae = Vae(self.pipe.vae, lambda work: self.beside(member, work))
         private.encode_prompt = self._cached_encoding(private, member)
         return private
+
+    def _with_cache(self, text: str) -> RunCalls:
+        if self._offloaded:
+            message = (
+                f"{self.model.info.id} is offloaded, and a step cache needs it whole on the device: leave cache out"
+            )
+            raise EaselError(ErrorCode.UNSUPPORTED, message, param="cache")
+        return step_cache(self.denoiser, text)
 
     def beside(self, member: object, work: Callable[[], T]) -> T:
         """Run what is no denoising step."""

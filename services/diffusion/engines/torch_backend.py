@@ -44,6 +44,10 @@ class TorchBackend:
         return device_name(self._device)
 
     @property
+    def caches(self) -> bool:
+        return True
+
+    @property
     def batches(self) -> bool:
         return True
 
@@ -79,7 +83,7 @@ class TorchBackend:
         if options.compile_repeated_blocks:
             compile_blocks(denoiser)
         overlaps = offload == "none" and self._device.type in ("cuda", "xpu")  # they take work from several threads
-        return Networks(pipe, overlaps, _untried(options))
+        return Networks(pipe, overlaps, offload != "none", _untried(options))
 
     def release(self) -> None:
         release(self._device)

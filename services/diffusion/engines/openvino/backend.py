@@ -63,6 +63,10 @@ class OpenVINOBackend:
         return device_name(self._core, self._device)
 
     @property
+    def caches(self) -> bool:
+        return False  # a graph runs whole
+
+    @property
     def batches(self) -> bool:
         return not self._static  # each number of pictures is another shape to compile
 
