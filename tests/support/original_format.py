@@ -50,8 +50,19 @@ def write(pipe: Any, file: Path) -> Path:
     found |= _named(f"{first}.transformer.text_model.", _plain_clip(pipe.text_encoder))
     if hasattr(pipe, "text_encoder_2"):
         found |= _named("conditioner.embedders.1.model.", _open_clip(pipe.text_encoder_2))
+    found |= _beside(first)
     save_file({name: tensor.contiguous().clone() for name, tensor in found.items()}, file)
     return file
+
+
+def _beside(first: str) -> Tensors:
+    """What published files hold as well, and no part of the pipeline is made of."""
+    return {
+        f"{first}.transformer.text_model.embeddings.position_ids": torch.arange(77)[None],
+        "conditioner.embedders.1.model.logit_scale": torch.ones(()),
+        "model_ema.decay": torch.ones(()),
+        "alphas_cumprod": torch.ones(1000),
+    }
 
 
 def _named(prefix: str, tensors: Tensors) -> Iterator[tuple[str, Tensor]]:
