@@ -35,6 +35,17 @@ export function startChat() {
   render();
 }
 
+/** Begin anew, with nothing said. */
+export function forgetChat() {
+  turns = [];
+  conversation = null;
+  rememberForSession("turns", null);
+  rememberForSession("conversation", null);
+  for (const tile of [...tiles.values()].flat()) tile.remove();
+  tiles.clear();
+  render();
+}
+
 /** Send what is written. */
 export async function send() {
   const message = parts.field.value.trim();

@@ -183,7 +183,9 @@ async function loadOlder() {
   if (loading || !footIsNear || store.older === null) return;
   loading = true;
   try {
-    store.addOlder(await json(`/page/jobs?before=${store.older}`));
+    const { jobs } = store;
+    const page = await json(`/page/jobs?before=${store.older}`);
+    if (jobs === store.jobs) store.addOlder(page); // else it was asked with another key
   } catch (fault) {
     note(fault.message);
   } finally {

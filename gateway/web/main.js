@@ -2,7 +2,7 @@
 
 import { cancel, newestToCancel } from "./actions.js";
 import { reuse, setPrompt, startComposer, submit } from "./composer.js";
-import { send, startChat } from "./chat.js";
+import { forgetChat, send, startChat } from "./chat.js";
 import { startDevices } from "./devices.js";
 import { byId, icon } from "./dom.js";
 import { shownPictures, startGallery } from "./gallery.js";
@@ -85,7 +85,7 @@ const beginAnew = follow("/page/events", {
   event: (name, data) => store.receive(name, data),
   lost: (fault) => store.setLine("lost", fault),
 });
-startKeys(beginAnew);
+startKeys(() => { store.clear(); forgetChat(); beginAnew(); });
 store.on("jobs", openOnce);
 
 /** A link to a picture opens it as soon as its job is known. */

@@ -65,6 +65,13 @@ class Store extends EventTarget {
     this.tell("jobs");
   }
 
+  /** Know no job any more: another key sees others. */
+  clear() {
+    this.jobs = new Map();
+    this.older = null;
+    this.tell("jobs");
+  }
+
   /** Older jobs, as the page scrolls down to them. */
   addOlder({ jobs, older }) {
     for (const job of jobs) if (!this.jobs.has(job.id)) this.merge(job);

@@ -69,7 +69,7 @@ async def test_a_worker_that_died_is_shown_as_gone(desk: Desk, bus_settings: Bus
     await expect(desk.page.locator(".device").first).to_contain_text("painter")
 
 
-async def test_a_gateway_with_keys_asks_for_one_and_says_when_it_has_expired(
+async def test_a_gateway_with_keys_asks_for_one_says_when_it_has_expired_and_forgets_its_jobs(
     context: BrowserContext, bus_settings: BusSettings, start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys.json"
@@ -94,6 +94,13 @@ async def test_a_gateway_with_keys_asks_for_one_and_says_when_it_has_expired(
         await dialog.get_by_label("API key").fill(create_key(keys, "alice"))
         await dialog.get_by_role("button", name="Continue").click()
         await expect(desk.page.get_by_label("Prompt", exact=True)).to_have_value("a hare")
+        await expect(desk.page.get_by_role("img", name="a fox")).to_have_count(0)
         await desk.draw("a hare")
+
+        await desk.page.get_by_role("button", name="Key", exact=True).click()
+        await dialog.get_by_label("API key").fill(create_key(keys, "bob"))
+        await dialog.get_by_role("button", name="Continue").click()
+        await expect(desk.page.get_by_text("What would you like to see?")).to_be_visible()
+        await expect(desk.page.get_by_role("img", name="a hare")).to_have_count(0)
         await desk.page.close()
         engine.end()

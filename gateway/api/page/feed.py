@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -36,7 +36,11 @@ class Feed:
     """One page's stream."""
 
     def __init__(
-        self, link: BusLink, owner: str | None, gateway: schemas.PageGateway, still_allowed: Callable[[], None]
+        self,
+        link: BusLink,
+        owner: str | None,
+        gateway: schemas.PageGateway,
+        still_allowed: Callable[[], Awaitable[None]],
     ) -> None:
         self._still_allowed = still_allowed
         """Raises EaselError when the page's key has expired or was revoked."""
@@ -68,7 +72,7 @@ class Feed:
                     async for name, body in self._live(*happened):
                         yield self._event(name, body)
                 if time.monotonic() >= due:
-                    self._still_allowed()
+                    await self._still_allowed()
                     for name, body in await self._look():
                         yield self._event(name, body)
                     due = time.monotonic() + LOOK_S

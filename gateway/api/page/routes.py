@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+from functools import partial
 from typing import Annotated
 
 from litestar import Response, get
@@ -56,15 +57,11 @@ async def events(
     link: NamedDependency[BusLink],
     draining: NamedDependency[asyncio.Event],
 ) -> Stream:
-    def still_allowed() -> None:
-        for guard in request.app.guards:
-            guard(request, request.route_handler)
-
     gateway = schemas.PageGateway(
         version=_VERSION,
         chat=any(route.path == _CHAT for route in request.app.routes),
     )
-    feed = Feed(link, owner(request), gateway, still_allowed)
+    feed = Feed(link, owner(request), gateway, partial(request.route_handler.authorize_connection, request))
     return Stream(with_keep_alives(feed.events(), draining), media_type="text/event-stream", headers=HEADERS)
 
 
