@@ -245,6 +245,8 @@ async def test_health_tells_how_the_graphics_devices_are_doing(
     ):
         found = [gpu for gpu in (await http.get("/health")).json()["gpus"] if gpu["id"] == "card0"]
         listed = (await http.get("/workers")).json()["workers"]
+        memory = (await http.get("/sdapi/v1/memory")).json()["cuda"]["system"]
+    assert memory["total"] == memory["free"] + memory["used"] > 0
     assert len(found) == 1
     assert (found[0]["memory_used_bytes"], found[0]["memory_bytes"]) == (4 << 30, 16 << 30)
     assert found[0]["utilization"] == 0.75

@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi import ResponseSpec
 
 from contracts.images import ModelInfo
-from contracts.workers import WorkerPresence
+from contracts.workers import DeviceLoad, WorkerPresence
 from gateway.api.sdapi import schemas
 from gateway.auth import OPEN
 from gateway.replies import Answer, json_reply
@@ -85,13 +85,21 @@ async def samplers(service: NamedDependency[Service]) -> Answer:
 
 @get(
     "/sdapi/v1/memory",
-    summary="Memory of the gateway's machine, in bytes",
+    summary="Memory of the gateway's machine and of the workers' first graphics device, in bytes",
     tags=_TAGS,
     operation_id="sdMemory",
     responses=_OBJECT,
 )
-async def memory() -> Answer:
-    return json_reply({"ram": _ram(), "cuda": {"error": "unavailable"}})
+async def memory(service: NamedDependency[Service]) -> Answer:
+    devices = (device for worker in service.workers() for device in worker.devices)
+    return json_reply({"ram": _ram(), "cuda": _cuda(next(devices, None))})
+
+
+def _cuda(device: DeviceLoad | None) -> dict[str, Any]:
+    if device is None:
+        return {"error": "unavailable"}
+    used, total = device.memory_used_bytes, device.memory_bytes
+    return {"system": {"free": total - used, "used": used, "total": total}}
 
 
 def _ram() -> dict[str, Any]:
