@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -47,14 +48,19 @@ async def on_send(message: Message, scope: Scope) -> None:
     own = [(b"x-request-id", request_id(scope).encode()), (b"x-content-type-options", b"nosniff")]
     message["headers"] = [*message["headers"], *own]
     if scope["path"] not in _QUIET:
-        log.info(
-            "request",
-            method=scope.get("method"),
-            path=scope["path"],
-            status=message["status"],
-            ms=round((time.perf_counter() - notes.get(BEGAN, time.perf_counter())) * 1000, 1),
-            request_id=request_id(scope),
-        )
+        asyncio.get_running_loop().call_soon(_tell, scope)  # when this has left: no client waits for a log
+
+
+def _tell(scope: Scope) -> None:
+    notes: dict[str, Any] = scope  # type: ignore[assignment]
+    log.info(
+        "request",
+        method=scope.get("method"),
+        path=scope["path"],
+        status=notes[_STATUS],
+        ms=round((time.perf_counter() - notes.get(BEGAN, time.perf_counter())) * 1000, 1),
+        request_id=request_id(scope),
+    )
 
 
 def _measure(scope: Scope) -> None:
