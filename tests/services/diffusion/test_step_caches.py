@@ -60,6 +60,14 @@ def test_deepcache_runs_the_whole_network_every_so_many_steps(tiny_model: TinyMo
     assert (len(deep), len(shallow)) == (3, 7)
 
 
+def test_the_bundled_model_has_one_too() -> None:
+    """Its network has no middle block."""
+    engine = DiffusersEngine([Catalogue().find("pocket")], "cpu")
+    deep, shallow = counted(engine, "down_blocks.0"), counted(engine, "conv_out")
+    draw(engine, engine.models[0], num_inference_steps=4, cache="deepcache:2")
+    assert (len(deep), len(shallow)) == (2, 4)
+
+
 @pytest.mark.parametrize(
     ("family", "first", "last"),
     [

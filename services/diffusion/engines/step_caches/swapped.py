@@ -11,9 +11,9 @@ from torch.nn import Module
 
 @contextlib.contextmanager
 def swapped(network: Any, parts: Mapping[str, Module | None]) -> Iterator[None]:
-    """`network` with `parts` in the place of those of the same names."""
-    own = {name: network._modules[name] for name in parts}  # noqa: SLF001  assigning would be the same, with checks
-    network._modules.update(parts)  # noqa: SLF001
+    """`network` with `parts` in the place of those of the same names that it has: some have no middle block."""
+    own = {name: network._modules[name] for name in parts if name in network._modules}  # noqa: SLF001  to be put back
+    network._modules.update({name: parts[name] for name in own})  # noqa: SLF001
     try:
         yield
     finally:
