@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import doctor, edge, edit, enhance, generate, jobs, keys, models, settings, status, up, workers
+from cli.commands import bus, doctor, edge, edit, enhance, generate, jobs, keys, models, settings, status, up, workers
 from cli.faults import CliError, ExitCode
 from cli.output import discard, result, result_json, say
 
@@ -74,8 +74,9 @@ cancels what the command has asked for. --install-completion teaches your shell 
 app = typer.Typer(
     cls=EaselGroup,
     help=_HELP,
-    epilog="EASEL_URL and EASEL_API_KEY say where the gateway is and who you are. Exit codes: 1 internal, 2 usage, "
-    "3 unreachable, 4 rejected, 5 job failed, 130 cancelled.",
+    epilog="EASEL_URL and EASEL_API_KEY say where the gateway is and who you are; EASEL_CA is the file of an authority "
+    "of your own, which signed the gateway's certificate. Exit codes: 1 internal, 2 usage, 3 unreachable, 4 rejected, "
+    "5 job failed, 130 cancelled.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -91,6 +92,7 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(edge.app, name="edge")
+app.add_typer(bus.app, name="bus")
 app.command("settings")(settings.settings)
 
 

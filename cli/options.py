@@ -55,7 +55,7 @@ Show = Annotated[bool, typer.Option("--show/--no-show", help="Show pictures in a
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Print the jobs' ids and leave them to run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its fields stay the same.")]
 
-CLIENT_VARIABLES = frozenset({"EASEL_URL", "EASEL_API_KEY", "EASEL_TRACEBACK"})
+CLIENT_VARIABLES = frozenset({"EASEL_URL", "EASEL_API_KEY", "EASEL_CA", "EASEL_TRACEBACK"})
 """What this command reads besides the settings of the processes that it starts."""
 
 

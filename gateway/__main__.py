@@ -10,12 +10,13 @@ import structlog
 import uvloop
 
 from gateway.app import create_app
+from gateway.certificate import CertificateError, check_certificate
 from gateway.keys import KeysFileError
 from gateway.lifespan import BusLink
 from gateway.rpc.server import serving
 from gateway.server import serve_http
 from gateway.service import Service
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, is_loopback
 from runtime.messaging.settings import BusSettings
 from runtime.process import logging, telemetry
 from runtime.process.memory import keep_buffers
@@ -44,11 +45,14 @@ def main() -> int:
     keep_buffers()
     try:
         settings, bus_settings = load(GatewaySettings, os.environ), load(BusSettings, os.environ)
+        check_certificate(settings)
+        if not settings.tls_cert and not is_loopback(settings.host):
+            log.warning("keys and pictures go in the clear: set EASEL_GATEWAY_TLS_CERT, or put a proxy with TLS before")
         blocklist = PromptBlocklist.read(load(SafetySettings, os.environ).prompt_blocklist)
         telemetry.configure("gateway", load(TelemetrySettings, os.environ))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return 0 if runner.run(serve(settings, bus_settings, blocklist)) else 1
-    except (SettingsError, KeysFileError) as fault:
+    except (SettingsError, KeysFileError, CertificateError) as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
         return 2
     finally:

@@ -34,7 +34,7 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             for sock in server.sockets:
                 host, port = sock.getsockname()[:2]
-                log.info("listening", host=host, port=port)
+                log.info("listening", host=host, port=port, tls=self.config.is_ssl)
 
 
 async def serve_http(app: ASGIApp, settings: GatewaySettings, shutdown: Shutdown) -> bool:
@@ -47,6 +47,8 @@ async def serve_http(app: ASGIApp, settings: GatewaySettings, shutdown: Shutdown
         app,
         host=settings.host.strip("[]"),
         port=settings.port,
+        ssl_certfile=settings.tls_cert or None,
+        ssl_keyfile=settings.tls_key or None,
         http=guarded(settings.header_timeout_s, settings.body_timeout_s),
         ws="none",
         lifespan="on",

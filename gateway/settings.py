@@ -26,7 +26,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Read once, in `__main__`.
 
     Raises:
-        ValueError: the address can be reached from outside and anybody might ask; networks that are none.
+        ValueError: the address can be reached from outside and anybody might ask; networks that are none; half a
+            certificate.
     """
 
     host: Annotated[
@@ -69,6 +70,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_GATEWAY_TRUSTED_NETWORKS",)},
         ),
     ] = ()
+    tls_cert: Annotated[
+        str,
+        Meta(
+            description="Path of the certificate, with its chain, for HTTPS and for gRPC. Empty: both in the clear.",
+            extra={"env": ("EASEL_GATEWAY_TLS_CERT",)},
+        ),
+    ] = ""
+    tls_key: Annotated[
+        str,
+        Meta(description="Path of the certificate's private key.", extra={"env": ("EASEL_GATEWAY_TLS_KEY",)}),
+    ] = ""
     public_url: Annotated[
         str,
         Meta(
@@ -218,6 +230,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60.0
 
     def __post_init__(self) -> None:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("EASEL_GATEWAY_TLS_CERT and EASEL_GATEWAY_TLS_KEY need each other")
         try:
             AllowedHosts(self.image_url_hosts)
         except ValueError as fault:

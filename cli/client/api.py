@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import time
 import uuid
 from collections.abc import Iterator
@@ -36,8 +37,7 @@ class BrokenOffError(CliError):
     """No gateway at `url`, or none any more; `refused` when the connection was never made."""
 
     def __init__(self, url: str, reason: str, *, refused: bool) -> None:
-        message = f"no gateway answers at {url} ({reason}); start one with 'easel up', or set EASEL_URL"
-        super().__init__(ExitCode.UNREACHABLE, message)
+        super().__init__(ExitCode.UNREACHABLE, f"no gateway answers at {url} ({reason}); {_remedy(url, reason)}")
         self.refused = refused
 
 
@@ -59,6 +59,7 @@ class Api:
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             # a proxy of the environment cannot reach this machine's own loopback
             trust_env=parts.hostname not in _LOOPBACK,
+            verify=_authorities(),
         )
 
     def __enter__(self) -> Self:
@@ -173,6 +174,31 @@ class Api:
         if answer.is_client_error:
             return CliError(ExitCode.REJECTED, f"{said} (HTTP {answer.status_code})")
         return CliError(ExitCode.INTERNAL, f"{self.url} failed: {said} (HTTP {answer.status_code})")
+
+
+def _authorities() -> ssl.SSLContext:
+    """The system's, and the one of `EASEL_CA`.
+
+    Raises:
+        CliError: its file cannot be read.
+    """
+    context, own = ssl.create_default_context(), os.environ.get("EASEL_CA", "")
+    try:
+        if own:
+            context.load_verify_locations(own)
+    except OSError as fault:  # ssl.SSLError is one
+        raise CliError(ExitCode.USAGE, f"EASEL_CA={own} cannot be read: {fault}") from fault
+    return context
+
+
+def _remedy(url: str, reason: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "set EASEL_CA to the certificate of the authority that signed the gateway's, and use the name it is for"
+    if url.startswith("https:") and ("WRONG_VERSION_NUMBER" in reason or "record layer" in reason):
+        return "it speaks without TLS: write http:// (--url, EASEL_URL)"
+    if url.startswith("http:") and "disconnected" in reason:
+        return "it may speak TLS: write https:// (--url, EASEL_URL)"
+    return "start one with 'easel up', or set EASEL_URL"
 
 
 def _message(answer: httpx.Response) -> str:

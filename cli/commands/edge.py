@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from cli.edge.bundle import write_bundle
-from cli.edge.registry import CORE, Registry
+from cli.edge.registry import Registry
 from cli.edge.reload import reload_server
 from cli.options import AsJson
 from cli.output import result, result_json, say
+from runtime.messaging.users import SERVICES
 
 app = typer.Typer(help="Let devices join the bus, and end it.", rich_markup_mode=None)
 
@@ -58,9 +59,8 @@ def enroll(
         return
     result(str(folder))
     say(f"{name} may join. Copy {folder} to it and run there: sudo ./install.sh --device {folder.name}")
-    say(f"The key is in {folder / 'device.nk'} and nowhere else. Our own services use {nats / CORE}.")
-    if not told:
-        say("nats-server was not told (no pid file): run 'nats-server --signal reload' where it runs.")
+    say(f"The key is in {folder / 'device.nk'} and nowhere else. Our own services use {nats}/<service>.nk.")
+    _warn_unless(told)
 
 
 @app.command("revoke")
@@ -72,8 +72,22 @@ def revoke(name: Name, nats: Folder = Path("deploy/nats"), pid_file: PidFile = N
         result_json({"revoked": name, "reloaded": told})
         return
     result(name)
-    if not told:
-        say("nats-server was not told (no pid file): run 'nats-server --signal reload' where it runs.")
+    _warn_unless(told)
+
+
+@app.command("services")
+def services(nats: Folder = Path("deploy/nats"), pid_file: PidFile = None, as_json: AsJson = False) -> None:
+    """Let our own services onto the bus, each with its key and the least rights; again after an upgrade."""
+    Registry(nats).write()
+    told = _tell(nats, pid_file)
+    keys = {name: str(nats / f"{name}.nk") for name in SERVICES}
+    if as_json:
+        result_json({"keys": keys, "reloaded": told})
+        return
+    for path in keys.values():
+        result(path)
+    say("Each service needs its own (EASEL_NATS_NKEY); workers also EASEL_NATS_USER, the name of the user.")
+    _warn_unless(told)
 
 
 @app.command("list")
@@ -87,6 +101,11 @@ def show(nats: Folder = Path("deploy/nats"), as_json: AsJson = False) -> None:
         result_json({"devices": names})
     for name in [] if as_json else names:
         result(name)
+
+
+def _warn_unless(told: bool) -> None:
+    if not told:
+        say("nats-server was not told (no pid file): run 'nats-server --signal reload' where it runs.")
 
 
 def _tell(nats: Path, pid_file: Path | None) -> bool:

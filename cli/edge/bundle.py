@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from cli.edge.registry import write_secret
 from cli.faults import CliError, ExitCode
+from runtime.messaging.users import write_secret
 
 HOME = "/etc/pi_axera_sd_generator"
 """Where the install script puts them on the device."""

@@ -1,24 +1,22 @@
 """The devices of one nats-server, in a folder beside its configuration.
 
-`devices.json` is the list, `users.conf` what the server includes, made from it; `core.nk` is the key of the gateways
-and workers that are our own, made with the first device.
+`devices.json` is the list, `users.conf` what the server includes, made from it with what each may do; `gateway.nk`,
+`diffusion.nk`, `enhancer.nk` and `operator.nk` are the keys of our own services, made where there are none yet.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from cli.edge.permissions import device_permissions
 from cli.faults import CliError, ExitCode
+from runtime.messaging.users import SERVICES, all_permissions, make_keys, new_key, users
 
-LIST, USERS, CORE = "devices.json", "users.conf", "core.nk"
+LIST, USERS = "devices.json", "users.conf"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -35,8 +33,8 @@ class Devices(msgspec.Struct, kw_only=True):
     """What `devices.json` holds."""
 
     namespace: str = "easel"
-    core: str = ""
-    """Public key of our own services, which may do everything."""
+    services: dict[str, str] = {}
+    """Public keys of our own; their secret halves may have been moved to where the services are."""
     devices: dict[str, Device] = {}
 
 
@@ -74,16 +72,14 @@ class Registry:
         if not _NAME.fullmatch(name):
             said = f"{name!r} is no name for a device: 1 to 40 lower-case letters, digits, '-' or '_'"
             raise CliError(ExitCode.USAGE, said)
+        if name in SERVICES:
+            raise CliError(ExitCode.USAGE, f"{name} is one of our own services; give the device another name")
         if name in self._held.devices:
             raise CliError(ExitCode.USAGE, f"{name} is enrolled already; 'easel edge revoke {name}' ends its key")
         if self._held.devices and namespace != self._held.namespace:
             said = f"the devices here belong to the namespace {self._held.namespace!r}, not {namespace!r}"
             raise CliError(ExitCode.USAGE, said)
         self._held.namespace = namespace
-        if not self._held.core:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            secret, self._held.core = new_key()
-            write_secret(self.folder / CORE, secret)
         secret, public = new_key()
         self._held.devices[name] = Device(nkey=public, enrolled_at=time.time())
         self._write()
@@ -101,29 +97,26 @@ class Registry:
         del self._held.devices[name]
         self._write()
 
+    def write(self) -> None:
+        """Let our own services in, each with the rights that this version of it needs.
+
+        Raises:
+            CliError: the folder cannot be written, or a key in it cannot be read.
+        """
+        try:
+            self._write()
+        except (OSError, ValueError) as fault:
+            raise CliError(ExitCode.USAGE, f"cannot write the users of the bus: {fault}") from fault
+
     def _write(self) -> None:
         """The server's part first: a list that says more than the server knows would lie."""
-        users: list[dict[str, Any]] = [{"nkey": self._held.core}]
-        for name in self.names():
-            permissions = device_permissions(name, self._held.namespace)
-            users.append({"nkey": self._held.devices[name].nkey, "permissions": permissions})
-        _replace(self.folder / USERS, json.dumps({"users": users}, indent=2) + "\n")
+        held = self._held
+        missing = {name: self.folder / f"{name}.nk" for name in SERVICES if name not in held.services}
+        held.services |= make_keys(missing)
+        keys = held.services | {name: device.nkey for name, device in held.devices.items()}
+        allowed = all_permissions(held.namespace, held.devices, clustered=True)  # which it may be, or become
+        _replace(self.folder / USERS, json.dumps({"users": users(keys, allowed)}, indent=2) + "\n")
         _replace(self.folder / LIST, msgspec.json.format(msgspec.json.encode(self._held)).decode() + "\n")
-
-
-def new_key() -> tuple[str, str]:
-    """A new NKey of a user: secret seed and public key."""
-    import nkeys
-
-    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
-    return seed.decode(), nkeys.from_seed(seed).public_key.decode()
-
-
-def write_secret(path: Path, text: str) -> None:
-    """For its owner alone, from the first byte."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(f"{text}\n", encoding="ascii")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -23,7 +23,7 @@ from runtime.process.settings import PREFIX, SettingsError, fields, known_names,
 _EVERYWHERE = "0.0.0.0"
 _PORT = "EASEL_GATEWAY_PORT"
 _GRPC_PORT = "EASEL_GATEWAY_GRPC_PORT"
-_OTHER_BUS = {"EASEL_NATS_CREDENTIALS", "EASEL_NATS_CA", "EASEL_NATS_RESTRICTED"}
+_OTHER_BUS = {f"EASEL_NATS_{name}" for name in ("CREDENTIALS", "CA", "CERT", "CERT_KEY", "USER", "RESTRICTED")}
 """Of the environment: how to reach a bus that is not ours."""
 STOP_MARGIN_S = 10.0
 """On top of a process's own deadline, before it is killed."""
@@ -59,11 +59,13 @@ class PlannedProcess:
 
     def spec(self, nats_url: str, nkey: Path) -> ProcessSpec:
         bus = {"EASEL_NATS_URL": nats_url, "EASEL_NATS_NKEY": str(nkey)}
+        if self.service.takes_jobs:
+            bus["EASEL_NATS_USER"] = self.name
         return ProcessSpec(
             name=self.name,
             # -P: a file gateway.py in the folder where `easel up` was typed must not be what runs
             argv=(sys.executable, "-P", "-m", self.service.module),
-            environ={name: value for name, value in {**self.environ, **bus}.items() if name not in _OTHER_BUS},
+            environ={**self.environ, **bus},
             stop_s=self.stop_s,
         )
 
@@ -79,6 +81,8 @@ class Plan:
     grpc_port: int
     """0 where the gateway has no gRPC service."""
     keys_file: str
+    scheme: str
+    """`https` where the gateway has a certificate."""
     processes: tuple[PlannedProcess, ...]
     notes: tuple[str, ...] = ()
     """What the user may not expect."""
@@ -87,7 +91,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where a client on this machine finds the gateway."""
-        return f"http://{self._client_host}:{self.port}"
+        return f"{self.scheme}://{self._client_host}:{self.port}"
 
     @property
     def grpc_address(self) -> str:
@@ -111,6 +115,7 @@ def make_plan(flags: Flags, environ: Mapping[str, str], services: Sequence[Servi
     launcher = _launcher_settings(flags, environ, faults)
     # a name nobody knows was told above; it must not hide the other faults of its service
     base = {name: value for name, value in environ.items() if name in known or not name.startswith(PREFIX)}
+    base = {name: value for name, value in base.items() if name not in _OTHER_BUS}
     environs = {service.name: {**base, **_from_flags(service, flags, faults)} for service in services}
     values = {service.name: values_of(service, environs[service.name], faults) for service in services}
     for service in services:
@@ -135,6 +140,7 @@ def make_plan(flags: Flags, environ: Mapping[str, str], services: Sequence[Servi
         port=gateway[_PORT],
         grpc_port=gateway.get(_GRPC_PORT, 0),
         keys_file=str(gateway.get("EASEL_GATEWAY_KEYS_FILE") or ""),
+        scheme="https" if gateway.get("EASEL_GATEWAY_TLS_CERT") else "http",
         processes=tuple(process for group in planned for process in group),
         notes=(*_notes(environ), *(f"no {name}: {lack}" for name, lack in lacks.items() if lack)),
         environ=environ,

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from contracts.errors import EaselError
 from contracts.images import ModelInfo
 from contracts.jobs import JobOutcome, JobState
+from gateway.certificate import grpc_credentials
 from gateway.keys import Scope
 from gateway.resolve import choose_model
 from gateway.routing import at_device, offered_models
@@ -196,7 +197,8 @@ async def serving(service: Service, settings: GatewaySettings) -> AsyncIterator[
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    port = server.add_insecure_port(f"{host}:{settings.grpc_port}")
+    address, credentials = f"{host}:{settings.grpc_port}", grpc_credentials(settings)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     await server.start()
     try:
         yield port

@@ -49,11 +49,15 @@ _TRANSIENT_CODES = {10008, 10023, 10047, 10126, 10158}
 """Temporary JetStream conditions: no leader, resources, storage, copies being added, duplicate still in process."""
 STORE_FAILED = 10077
 """A limit of the stream was reached; its text says which."""
+_VAGUE = {"Connection lost", "nats: unexpected EOF"}
+"""Complaints that follow from others."""
 _STORE_TIMEOUT_S = 2.0
 _PAUSE_S = 0.25
 """Between two tries at most: a new leader is found that much later. Whole pictures are sent again less often."""
 _LARGE = 1 << 16
 _LEADER_TIMEOUT_S = 1.0
+_LAG_S = 0.1
+"""What a copy is behind its leader at most, unless it was away."""
 
 
 class BusError(Exception):
@@ -121,7 +125,7 @@ class Bus:
                 nats.connect(
                     settings.url.split(","),
                     name=name,
-                    inbox_prefix=f"_INBOX_{subject_token(inbox or name)}".encode(),
+                    inbox_prefix=f"_INBOX_{subject_token(inbox or settings.user or name)}".encode(),
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.25,
                     connect_timeout=5,
@@ -137,7 +141,8 @@ class Bus:
                 timeout_s,
             )
         except (TimeoutError, NatsError, OSError) as fault:
-            said = f": {complaints[-1]}" if complaints else ""
+            telling = [complaint for complaint in complaints if complaint not in _VAGUE] or complaints
+            said = f": {telling[-1]}" if telling else ""
             message = f"no NATS server answers at {settings.url}{said}; start one, or set EASEL_NATS_URL"
             raise EaselError(ErrorCode.UNAVAILABLE, message) from fault
         bus = cls(client, settings)
@@ -213,7 +218,8 @@ class Bus:
     async def last(self, stream: str, subject: str) -> bytes | None:
         """The newest message of a subject, by Direct Get (ADR-31), or None.
 
-        Any copy answers, an older one too; so that there is none is asked of the leader (`_leader_knows`).
+        Any copy answers, an older one too; so that there is none is asked of the leader (`_leader_knows`), or once more
+        by those who may not ask it.
 
         Raises:
             EaselError: UNAVAILABLE.
@@ -224,6 +230,8 @@ class Bus:
             return None if (message.headers or {}).get("Status") else message.data
 
         found = await _patiently(ask, PATIENCE_S)
+        if found is None and await self._may_be_late():
+            return await _patiently(ask, PATIENCE_S)
         if found is None and (late := await self._leader_knows(stream, last_by_subj=subject)):
             return late.data
         return found
@@ -239,14 +247,23 @@ class Bus:
             EaselError: UNAVAILABLE.
         """
         found = await _patiently(lambda: self._read(stream, selection), PATIENCE_S)
+        if not found and "next_by_subj" in selection and await self._may_be_late():
+            return await _patiently(lambda: self._read(stream, selection), PATIENCE_S)
         if not found and "next_by_subj" in selection:
             late = await self._leader_knows(stream, seq=selection["seq"], next_by_subj=selection["next_by_subj"])
             return [late] if late else []
         return found
 
+    async def _may_be_late(self) -> bool:
+        """Give a copy the time to catch up that those who may not ask the leader have to give it."""
+        if self.settings.replicas == 1 or self.settings.declares:
+            return False
+        await asyncio.sleep(_LAG_S)
+        return True
+
     async def _leader_knows(self, stream: str, **selection: Any) -> Stored | None:
         """What a copy may not have yet. None where there is one copy, and while there is no leader to ask."""
-        if self.settings.replicas == 1 or self.settings.restricted:
+        if self.settings.replicas == 1 or not self.settings.declares:
             return None
         body = json.dumps(selection).encode()
         try:
@@ -301,8 +318,10 @@ def _identity(settings: BusSettings) -> dict[str, Any]:
             options["user_credentials"] = str(Path(settings.credentials).resolve(strict=True))
         if settings.nkey:
             options["nkeys_seed_str"] = Path(settings.nkey).read_text(encoding="ascii").strip()
-        if settings.ca:
-            options["tls"] = ssl.create_default_context(cafile=settings.ca)
+        if settings.ca or settings.certificate:
+            options["tls"] = ssl.create_default_context(cafile=settings.ca or None)
+        if settings.certificate:
+            options["tls"].load_cert_chain(settings.certificate, settings.certificate_key)
     except (OSError, ValueError) as fault:
         raise EaselError(ErrorCode.UNAVAILABLE, f"cannot read who we are on the bus: {fault}") from fault
     return options

@@ -9,7 +9,11 @@ from msgspec import Meta
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The same for every process of one installation, except for the credentials."""
+    """The same for every process of one installation, except for the credentials.
+
+    Raises:
+        ValueError: an authority or a certificate is given for an address without TLS, or one half of a certificate.
+    """
 
     url: Annotated[
         str, Meta(description="NATS servers, comma-separated.", extra={"env": ("EASEL_NATS_URL", "NATS_URL")})
@@ -29,6 +33,26 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="Path of the certificates that sign the server's, for tls:// with an authority of your own.",
             extra={"env": ("EASEL_NATS_CA",)},
+        ),
+    ] = ""
+    certificate: Annotated[
+        str,
+        Meta(
+            description="Path of a certificate of our own, for a server that asks for one.",
+            extra={"env": ("EASEL_NATS_CERT",)},
+        ),
+    ] = ""
+    certificate_key: Annotated[
+        str,
+        Meta(description="Path of that certificate's private key.", extra={"env": ("EASEL_NATS_CERT_KEY",)}),
+    ] = ""
+    user: Annotated[
+        str,
+        Meta(
+            pattern="^([A-Za-z0-9_-]{1,64})?$",
+            description="Name of the user whose key this worker has, where gateways alone declare streams and pools: "
+            "`diffusion` and `enhancer` in deploy/. Empty: it declares them itself.",
+            extra={"env": ("EASEL_NATS_USER",)},
         ),
     ] = ""
     restricted: Annotated[
@@ -92,3 +116,18 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_NATS_IMAGE_BYTES",)},
         ),
     ] = 4 << 30
+
+    def __post_init__(self) -> None:
+        schemes = {address.split("://", 1)[0] for address in self.url.split(",") if "://" in address}
+        if (self.ca or self.certificate) and schemes != {"tls"}:
+            raise ValueError(
+                f"EASEL_NATS_URL={self.url} must begin with tls:// where EASEL_NATS_CA or EASEL_NATS_CERT is set, so "
+                "that nobody can have us speak in the clear"
+            )
+        if bool(self.certificate) != bool(self.certificate_key):
+            raise ValueError("EASEL_NATS_CERT and EASEL_NATS_CERT_KEY need each other")
+
+    @property
+    def declares(self) -> bool:
+        """Whether this process declares streams and pools, rather than wait for a gateway to do it."""
+        return not (self.user or self.restricted)

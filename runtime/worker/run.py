@@ -107,13 +107,13 @@ class Worker:
             shutdown = Shutdown(self._settings.soft_stop_s)
             shutdown.install()
         async with Bus.connect(self._bus_settings, self.name) as bus:
-            if not bus.settings.restricted:
+            if bus.settings.declares:
                 await declare(bus)
             handler = make_handler(bus, self.name)
             try:
                 await handler.start()
                 pool = self._settings.pool or pool_of(handler.models)
-                if not bus.settings.restricted:
+                if bus.settings.declares:
                     await declare_pool(bus, pool)
                 loop = JobLoop(bus, pool, self.name, handler, self._settings.slots, priority=self._settings.priority)
                 async with (

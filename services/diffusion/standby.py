@@ -1,7 +1,7 @@
 """`python -m services.diffusion.standby`: keeps models on offer whose workers are started when there is work.
 
 Gateways take jobs for models that somebody offers. This process offers them in the name of a pool that may have no
-worker at the moment, draws nothing, and declares the pool's queue, in which an autoscaler then finds the first job.
+worker at the moment, draws nothing, and has the pool's queue declared, in which an autoscaler finds the first job.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ async def stand_by(
         sent_at=time.time(),
     )
     async with Bus.connect(settings, presence.id) as bus:
-        await declare(bus)
-        await declare_pool(bus, pool)
+        if settings.declares:
+            await declare(bus)
+            await declare_pool(bus, pool)
         log.info("standing by", pool=pool, models=[model.id for model in models])
         while not shutdown.soft.is_set() and not bus.closed.is_set():
             await announce(bus, msgspec.structs.replace(presence, sent_at=time.time()))

@@ -3,104 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import nats
 import pytest
 
-from cli.launcher.bus_users import OPERATOR, key_file, make_users
+from cli.launcher.bus_users import key_file, make_users
 from cli.launcher.nats_server import NatsServer
 from contracts.errors import EaselError
 from runtime.messaging.connection import Bus
 from runtime.messaging.settings import BusSettings
-from tests.support.eventually import eventually
+from tests.support import bus_rights
+from tests.support.bus_rights import ANOTHER_WORKER, refused_to_hear, refused_to_publish
 
-JOB = "0" * 32
 NAMES = ("gateway", "diffusion-1", "diffusion-2", "enhancer-1")
-API, GET, NEXT, ACK = "$JS.API", "$JS.API.DIRECT.GET", "$JS.API.CONSUMER.MSG.NEXT", "$JS.ACK"
-ALL_OF_THEM = [
-    *(f"{API}.STREAM.DELETE.EASEL_{name}" for name in ("JOBS", "OUTCOMES", "IMAGES", "CALLERS", "DEAD_LETTERS")),
-    *(f"{API}.STREAM.{verb}.EASEL_JOBS" for verb in ("PURGE", "MSG.GET", "SNAPSHOT", "LEADER.STEPDOWN")),
-    f"{API}.STREAM.RESTORE.EASEL_JOBS",
-    f"{API}.CONSUMER.DELETE.EASEL_JOBS.pool-pocket",
-    f"{API}.STREAM.CREATE.MINE",
-    f"{API}.CONSUMER.CREATE.EASEL_OUTCOMES.mine",
-    f"{API}.CONSUMER.DURABLE.CREATE.EASEL_JOBS.mine",
-    f"{API}.ACCOUNT.PURGE.X",
-    "$SYS.REQ.SERVER.PING",
-    "_INBOX_another.x",
-    "anything.else",
-]
-WORKERS = [
-    "easel.fin.diffusion-2." + JOB,
-    "easel.evt.diffusion-2." + JOB,
-    f"easel.blob.diffusion-2.{JOB}.1.0.0",
-    "easel.presence.diffusion-2",
-    f"easel.cancel.pocket.{JOB}",
-    "easel.caller.key.quota",
-    "easel.prepare.diffusion-2",
-    f"{GET}.EASEL_CALLERS",
-    f"{GET}.EASEL_EVENTS",
-    f"{NEXT}.EASEL_DEAD_LETTERS.reaper",
-    f"{API}.STREAM.INFO.EASEL_JOBS",
-]
 FORBIDDEN = {
-    "gateway": [
-        *ALL_OF_THEM,
-        f"{NEXT}.EASEL_JOBS.pool-pocket",
-        f"{ACK}.EASEL_JOBS.pool-pocket.1.1.1.1.1",
-        f"easel.evt.gateway.{JOB}",
-        "easel.presence.gateway",
-        f"easel.live.fin.{JOB}",
-    ],
-    "diffusion-1": [
-        *ALL_OF_THEM,
-        *WORKERS,
-        f"easel.job.pocket.{JOB}",
-        f"{GET}.EASEL_JOBS",
-        f"{NEXT}.EASEL_JOBS.pool-enhancer",
-        f"{ACK}.EASEL_JOBS.pool-enhancer.1.1.1.1.1",
-        "easel.rpc.enhancer.enhance",
-        f"{API}.STREAM.MSG.DELETE.EASEL_JOBS",
-    ],
-    "enhancer-1": [
-        *ALL_OF_THEM,
-        *WORKERS,
-        f"{NEXT}.EASEL_JOBS.pool-pocket",
-        f"easel.blob.enhancer-1.{JOB}.1.0.0",
-        f"{ACK}.EASEL_JOBS.pool-pocket.1.1.1.1.1",
-        f"{GET}.EASEL_IMAGES.easel.blob.{JOB}.1.0.0",
-    ],
-    OPERATOR: [
-        *ALL_OF_THEM,
-        *WORKERS[:-1],
-        f"easel.job.pocket.{JOB}",
-        f"{GET}.EASEL_JOBS",
-        f"{GET}.EASEL_OUTCOMES",
-        f"{API}.STREAM.CREATE.EASEL_JOBS",
-        f"{API}.STREAM.UPDATE.EASEL_JOBS",
-        f"{API}.STREAM.DELETE.EASEL_EVENTS",
-    ],
+    "gateway": [*bus_rights.GATEWAY, "$JS.API.STREAM.MSG.GET.EASEL_JOBS"],
+    "diffusion-1": [*bus_rights.DIFFUSION, *ANOTHER_WORKER],
+    "enhancer-1": [*bus_rights.ENHANCER, *ANOTHER_WORKER],
+    "operator": [*bus_rights.OPERATOR, *ANOTHER_WORKER],
 }
 DEAF = {
-    "gateway": [">", "easel.>", "_INBOX.>", "_INBOX_diffusion-1.>", "easel.job.>", "easel.caller.>", "easel.prepare.*"],
-    "diffusion-1": [
-        ">",
-        "easel.>",
-        "easel.live.>",
-        "easel.job.>",
-        "easel.blob.>",
-        "_INBOX_gateway.>",
-        "easel.rpc.>",
-        "easel.prepare.diffusion-2",
-        "easel.presence.*",
-        "easel.caller.>",
-    ],
-    "enhancer-1": [">", "easel.live.>", "easel.job.>", "easel.blob.>", "_INBOX_gateway.>", "easel.cancel.pocket.*"],
-    OPERATOR: [">", "easel.>", "easel.live.>", "easel.job.>", "easel.blob.>", "_INBOX_gateway.>", "easel.rpc.>"],
+    "gateway": bus_rights.DEAF["gateway"],
+    "diffusion-1": [*bus_rights.DEAF["diffusion"], "easel.prepare.diffusion-2"],
+    "enhancer-1": bus_rights.DEAF["enhancer"],
+    "operator": bus_rights.DEAF["operator"],
 }
 
 
@@ -116,50 +43,14 @@ async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
     await process.wait()
 
 
-@contextlib.asynccontextmanager
-async def connected(server: NatsServer, folder: Path, name: str) -> AsyncIterator[tuple[Any, list[str]]]:
-    complaints: list[str] = []
-
-    async def complain(fault: Exception) -> None:
-        complaints.append(str(fault).lower())
-
-    seed = key_file(folder, name).read_text().strip()
-    link = await nats.connect(server.url, nkeys_seed_str=seed, error_cb=complain)
-    try:
-        yield link, complaints
-    finally:
-        await link.close()
-
-
-async def _all_refused(complaints: list[str], wanted: set[str]) -> None:
-    async def look() -> bool:
-        return wanted <= set(complaints)
-
-    try:
-        await eventually(look)
-    except (AssertionError, TimeoutError):
-        assert wanted - set(complaints) == set()  # names what was let through
-        raise
-
-
 @pytest.mark.parametrize("name", FORBIDDEN)
 async def test_a_service_is_refused_what_is_not_its_work(server: NatsServer, tmp_path: Path, name: str) -> None:
-    async with connected(server, tmp_path, name) as (link, complaints):
-        for subject in FORBIDDEN[name]:
-            await link.publish(subject, b"")
-        await link.flush()
-        said = {f'nats: permissions violation for publish to "{subject.lower()}"' for subject in FORBIDDEN[name]}
-        await _all_refused(complaints, said)
+    await refused_to_publish(server.url, key_file(tmp_path, name), FORBIDDEN[name])
 
 
 @pytest.mark.parametrize("name", DEAF)
 async def test_a_service_does_not_hear_what_is_not_for_it(server: NatsServer, tmp_path: Path, name: str) -> None:
-    async with connected(server, tmp_path, name) as (link, complaints):
-        for subject in DEAF[name]:
-            await link.subscribe(subject)
-        await link.flush()
-        said = {f'nats: permissions violation for subscription to "{subject.lower()}"' for subject in DEAF[name]}
-        await _all_refused(complaints, said)
+    await refused_to_hear(server.url, key_file(tmp_path, name), DEAF[name])
 
 
 async def test_without_a_key_nobody_enters(server: NatsServer) -> None:

@@ -49,7 +49,7 @@ def test_every_file_is_part_of_a_kustomization_and_every_patch_has_its_object() 
     listed = set()
     for path in KUBERNETES.rglob("kustomization.yaml"):
         said = yaml.safe_load(path.read_text())
-        listed |= {path.parent / name for name in said["resources"] if name.endswith(".yaml")}
+        listed |= {path.parent / name for name in said.get("resources", ()) if name.endswith(".yaml")}
         patches = [path.parent / patch["path"] for patch in said.get("patches", ())]
         listed |= set(patches)
         for patch in patches:
@@ -65,6 +65,23 @@ def test_every_variable_is_one_that_the_code_reads() -> None:
     kinds = [kind for service in SERVICES for kind in service.settings()]
     known = known_names(*kinds, EdgeSettings, EnhancerSettings)
     assert [entry for entry in environments() if entry[1] not in known] == []
+
+
+@pytest.mark.skipif(not RENDER, reason="neither kustomize nor kubectl is installed")
+def test_https_as_far_as_the_pods_can_be_added_to_an_overlay(tmp_path: Path) -> None:
+    assert RENDER
+    copy = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = copy / "overlays/cpu/kustomization.yaml"
+    overlay.write_text(overlay.read_text() + "components: [../../components/https]\n")
+    run = subprocess.run([*RENDER, str(overlay.parent)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    gateway = {_id(it): it for it in yaml.safe_load_all(run.stdout)}["Deployment-gateway"]
+    kubernetes_validate.validate(gateway, "1.37", strict=True)
+    container = gateway["spec"]["template"]["spec"]["containers"][0]
+    probes = [container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
+    assert [probe["httpGet"]["scheme"] for probe in probes] == ["HTTPS"] * 3
+    assert all("periodSeconds" in probe for probe in probes)
+    assert "EASEL_GATEWAY_TLS_CERT" in [entry["name"] for entry in container["env"]]
 
 
 @pytest.mark.parametrize("overlay", sorted(path.name for path in (KUBERNETES / "overlays").iterdir()))
@@ -108,6 +125,8 @@ def test_the_autoscaler_looks_at_the_pools_own_queue() -> None:
 def test_pods_get_longer_to_end_than_the_process_takes() -> None:
     worker = base("Deployment", "diffusion")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert worker > float(_environment("diffusion")["EASEL_WORKER_SOFT_STOP_S"]) + HAND_BACK_S
+    enhancer = base("Deployment", "enhancer")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert enhancer > float(_environment("enhancer")["EASEL_WORKER_SOFT_STOP_S"]) + HAND_BACK_S
     gateway = base("Deployment", "gateway")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert gateway > float(_environment("gateway")["EASEL_GATEWAY_SOFT_STOP_S"]) + 5  # and preStop
     assert GatewaySettings().soft_stop_s == 60
@@ -116,6 +135,42 @@ def test_pods_get_longer_to_end_than_the_process_takes() -> None:
 def test_as_many_copies_are_asked_for_as_there_are_servers() -> None:
     assert base("ConfigMap", "easel-bus")["data"]["EASEL_NATS_REPLICAS"] == "3"
     assert base("StatefulSet", "nats")["spec"]["replicas"] == 3
+
+
+USERS = {"gateway": "gateway", "diffusion": "diffusion", "standby": "diffusion", "enhancer": "enhancer"}
+
+
+@pytest.mark.parametrize(("deployment", "user"), USERS.items())
+def test_each_pod_has_the_key_of_its_own_user_alone_and_speaks_tls(deployment: str, user: str) -> None:
+    bus = base("ConfigMap", "easel-bus")["data"]
+    assert all(address.startswith("tls://") for address in bus["EASEL_NATS_URL"].split(","))
+    pod = base("Deployment", deployment)["spec"]["template"]["spec"]
+    secrets = [
+        (source["secret"]["name"], item["key"], item["path"])
+        for volume in pod["volumes"]
+        for source in volume.get("projected", {}).get("sources", ())
+        for item in source["secret"]["items"]
+    ]
+    assert secrets == [("easel-bus", f"{user}.nk", "bus.nk"), ("easel-bus-tls", "ca.crt", "ca.crt")]
+    assert (bus["EASEL_NATS_NKEY"], bus["EASEL_NATS_CA"]) == ("/run/secrets/bus/bus.nk", "/run/secrets/bus/ca.crt")
+    assert _environment(deployment).get("EASEL_NATS_USER", "gateway") == user
+
+
+def test_under_compose_each_service_has_the_key_of_its_own_user_alone() -> None:
+    """The one that makes them ends before the others start, and reaches nobody."""
+    services = compose()["services"]
+    for name, service in services.items():
+        held = {volume.split(":")[0] for volume in service.get("volumes", ()) if volume.startswith("bus-")}
+        user = "diffusion" if name.startswith("diffusion") else name
+        if name == "bus-keys":
+            assert held == {volume for volume in compose()["volumes"] if volume.startswith("bus-")}
+            assert service["network_mode"] == "none"
+        else:
+            assert held == ({f"bus-{user}"} if user in {"nats", "edge", *USERS} else set()), name
+        if "EASEL_NATS_URL" in service.get("environment", {}):
+            given = service["environment"]
+            assert given.get("EASEL_NATS_USER", "") == (user if user in {"diffusion", "enhancer"} else "")
+            assert (given.get("EASEL_NATS_RESTRICTED") == "true") == (user == "edge")
 
 
 def test_no_container_may_do_what_it_does_not_need() -> None:

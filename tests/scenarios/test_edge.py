@@ -14,7 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.edge_hub import Hub, gateway_environment, running_hub
+from tests.support.edge_hub import Hub, running_hub
 from tests.support.edge_models import patient_model, small_model  # noqa: F401  fixtures are found by name
 from tests.support.edge_network import NatNetwork, nat_network  # noqa: F401  a fixture
 from tests.support.edge_process import EdgeProcess
@@ -75,8 +75,7 @@ class System:
 @contextlib.asynccontextmanager
 async def system(folder: Path, *names: str) -> AsyncIterator[System]:
     with running_hub(folder / "hub", *names) as hub:
-        core = hub.settings()
-        with GatewayProcess(core, folder / "gateway.log", **gateway_environment(core)) as gateway:
+        with GatewayProcess(hub.settings(), folder / "gateway.log") as gateway:
             await answering(gateway)
             async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as http:
                 yield System(hub, http)
@@ -85,7 +84,7 @@ async def system(folder: Path, *names: str) -> AsyncIterator[System]:
 async def cut_off_in_the_middle(running: System, cut: Any, mend: Any) -> None:
     """The scenario, whatever the network: `cut` takes the device away, `mend` lets it back."""
     studio = FakeEngine(models=("sd15-lcm",))
-    async with running_worker(running.hub.settings(), studio, name="studio"):
+    async with running_worker(running.hub.worker_settings(), studio, name="studio", seen_by=running.hub.settings()):
         await running.until_offered_by("pi-07", "studio")
         job_id = await running.begin(**LONG)
         await running.job_when(job_id, status="running", worker="pi-07")
@@ -166,7 +165,9 @@ async def test_a_large_picture_goes_where_it_can_be_drawn(tmp_path: Path, small_
         environment = running.hub.device_environment("pi-07", f"tls://localhost:{running.hub.port}")
         studio = FakeEngine(models=("sd15-lcm",))
         with EdgeProcess(small_model, tmp_path / "edge.log", **environment):
-            async with running_worker(running.hub.settings(), studio, name="studio"):
+            async with running_worker(
+                running.hub.worker_settings(), studio, name="studio", seen_by=running.hub.settings()
+            ):
                 await running.until_offered_by("pi-07", "studio")
                 for asked in ({"width": 768, "height": 512}, {"steps": 30, "width": 512, "height": 512}):
                     body = {"prompt": "a large one", "model": "sd15-lcm", **asked}
@@ -183,7 +184,9 @@ async def test_a_stopped_device_hands_its_job_on_and_leaves_at_once(
         environment = running.hub.device_environment("pi-07", f"tls://localhost:{running.hub.port}")
         studio = FakeEngine(models=("sd15-lcm",))
         with EdgeProcess(patient_model, tmp_path / "edge.log", **environment, EASEL_WORKER_SOFT_STOP_S="0") as edge:
-            async with running_worker(running.hub.settings(), studio, name="studio"):
+            async with running_worker(
+                running.hub.worker_settings(), studio, name="studio", seen_by=running.hub.settings()
+            ):
                 await running.until_offered_by("pi-07", "studio")
                 job_id = await running.begin(**LONG)
                 await running.job_when(job_id, status="running", worker="pi-07")

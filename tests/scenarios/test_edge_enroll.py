@@ -39,10 +39,10 @@ def test_a_devices_files_are_ready_and_its_secret_is_nowhere_else(nats: Path) ->
     secret = (folder / "device.nk").read_text().strip()
     assert secret.startswith("SU")
     assert (folder / "device.nk").stat().st_mode & 0o077 == 0
-    assert (nats / "core.nk").stat().st_mode & 0o077 == 0
+    assert {key.stat().st_mode & 0o077 for key in nats.glob("*.nk")} == {0}
     kept = (nats / "users.conf").read_text() + (nats / "devices.json").read_text()
     assert secret not in kept
-    assert (nats / "core.nk").read_text().strip() not in kept
+    assert [key.name for key in nats.glob("*.nk") if key.read_text().strip() in kept] == []
 
 
 def test_devices_are_listed_until_they_are_revoked(nats: Path) -> None:
@@ -55,11 +55,17 @@ def test_devices_are_listed_until_they_are_revoked(nats: Path) -> None:
     enrolled(nats, "pi-07")
 
 
-def test_our_own_key_stays_the_same(nats: Path) -> None:
-    enrolled(nats, "pi-07")
-    before = (nats / "core.nk").read_text()
+def test_each_of_our_own_services_has_a_key_that_stays_the_same(nats: Path) -> None:
+    """Also where its secret half was moved away, to the machine of the service."""
+    assert edge(nats, "services").output.split()[0] == str(nats / "gateway.nk")
+    before = {key.name: key.read_text() for key in nats.glob("*.nk")}
+    users = (nats / "users.conf").read_text()
+    (nats / "diffusion.nk").unlink()
     enrolled(nats, "pi-08")
-    assert (nats / "core.nk").read_text() == before
+    assert set(before) == {"gateway.nk", "diffusion.nk", "enhancer.nk", "operator.nk"}
+    assert not (nats / "diffusion.nk").exists()
+    assert edge(nats, "revoke", "pi-08").exit_code == 0
+    assert (nats / "users.conf").read_text() == users
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_our_own_key_stays_the_same(nats: Path) -> None:
     [
         (("enroll", "pi-07", "--url", URL), "enrolled already"),
         (("enroll", "Pi 8", "--url", URL), "no name for a device"),
+        (("enroll", "gateway", "--url", URL), "one of our own services"),
         (("enroll", "x.>", "--url", URL), "no name for a device"),
         (("enroll", "pi-08", "--url", URL, "--namespace", "other"), "belong to the namespace 'easel'"),
         (("revoke", "pi-09"), "there are: pi-07"),

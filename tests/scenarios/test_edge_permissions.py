@@ -146,7 +146,7 @@ async def test_what_its_work_needs_is_allowed(hub: Hub) -> None:
 
 async def test_a_pull_of_its_own_pool_is_answered(hub: Hub) -> None:
     """The permission is no dead letter: the server serves the request."""
-    async with Bus.connect(hub.settings(), "core") as core:
+    async with Bus.connect(hub.settings(), "core", inbox="gateway") as core:
         await declare(core)
         await declare_pool(core, "pi-07")
         await core.store(f"easel.job.pi-07.{JOB}", b"work", message_id="x")
@@ -173,7 +173,7 @@ async def test_a_server_of_another_authority_is_not_believed(hub: Hub) -> None:
 async def test_revoking_ends_one_device_and_disturbs_no_other(tmp_path: Path) -> None:
     with running_hub(tmp_path / "hub", devices=("pi-07", "pi-08")) as hub:
         key = hub.folder / "pi-07/device.nk"
-        async with Bus.connect(hub.settings(), "core") as core, device(hub, "pi-08") as other:
+        async with Bus.connect(hub.settings(), "core", inbox="gateway") as core, device(hub, "pi-08") as other:
             async with Bus.connect(hub.settings(key), "pi-07") as lost:
                 await asyncio.to_thread(hub.revoke, "pi-07")
 

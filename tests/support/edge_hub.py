@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import trustme
 from typer.testing import CliRunner
 
@@ -78,15 +79,19 @@ class Hub:
         assert ended.exit_code == 0, ended.output
 
     def settings(self, key: Path | None = None, port: int = 0) -> BusSettings:
-        """Of our own services, or of whoever holds `key`."""
+        """Of a gateway, or of the device that holds `key`."""
         return BusSettings(
             url=f"tls://localhost:{port or self.port}",
-            nkey=str(key or self.folder / "core.nk"),
+            nkey=str(key or self.folder / "gateway.nk"),
             ca=str(self.ca),
             ack_wait_s=2.0,
             image_bytes=256 << 20,
             restricted=key is not None,
         )
+
+    def worker_settings(self) -> BusSettings:
+        """Of a worker of our own."""
+        return msgspec.structs.replace(self.settings(), nkey=str(self.folder / "diffusion.nk"), user="diffusion")
 
     def device_environment(self, name: str, url: str) -> dict[str, str]:
         """What the bundle of a device says, with its files where they are here."""
@@ -95,11 +100,6 @@ class Hub:
         given = dict(line.split("=", 1) for line in lines)
         here = {name: value.replace("/etc/pi_axera_sd_generator", str(folder)) for name, value in given.items()}
         return here | {"EASEL_NATS_URL": url, "EASEL_NATS_ACK_WAIT_S": "2"}
-
-
-def gateway_environment(settings: BusSettings) -> dict[str, str]:
-    """For a gateway that speaks to a hub."""
-    return {"EASEL_NATS_NKEY": settings.nkey, "EASEL_NATS_CA": settings.ca}
 
 
 @contextlib.contextmanager

@@ -20,13 +20,14 @@ from runtime.worker.settings import WorkerSettings
 from services.enhancer.engines.http_model import HttpModel
 from services.enhancer.enhancer import Enhancer
 from services.enhancer.handler import EnhanceHandler
+from tests.support.bus_environment import bus_environment
 from tests.support.chat_server import ChatServer
 from tests.support.workers import live
 
 
 @contextlib.asynccontextmanager
 async def running_enhancer(
-    settings: BusSettings, server: ChatServer, *, name: str = "enhancer"
+    settings: BusSettings, server: ChatServer, *, name: str = "enhancer", seen_by: BusSettings | None = None
 ) -> AsyncIterator[Shutdown]:
     """An enhancer in this event loop, live on the bus; ends softly with the block."""
     worker = Worker(ENHANCER, WorkerSettings(name=name, slots=4, pool=ENHANCER), settings)
@@ -37,7 +38,7 @@ async def running_enhancer(
 
     task = asyncio.create_task(worker.serve(make, shutdown))
     try:
-        await live(settings, name, task)
+        await live(seen_by or settings, name, task)
         yield shutdown
     finally:
         server.gate.set()
@@ -50,17 +51,15 @@ class EnhancerProcess:
 
     def __init__(self, settings: BusSettings, name: str, url: str, log: Path) -> None:
         self.name = name
-        environment = os.environ | {
-            "EASEL_NATS_URL": settings.url,
-            "EASEL_NAMESPACE": settings.namespace,
-            "EASEL_NATS_ACK_WAIT_S": str(settings.ack_wait_s),
-            "EASEL_NATS_REPLICAS": str(settings.replicas),
-            "EASEL_NATS_MAX_DELIVER": str(settings.max_deliver),
-            "EASEL_NATS_IMAGE_BYTES": str(settings.image_bytes),
-            "EASEL_WORKER_NAME": name,
-            "EASEL_ENHANCER_URL": url,
-            "EASEL_ENHANCER_CACHE_SIZE": "0",
-        }
+        environment = (
+            os.environ
+            | bus_environment(settings)
+            | {
+                "EASEL_WORKER_NAME": name,
+                "EASEL_ENHANCER_URL": url,
+                "EASEL_ENHANCER_CACHE_SIZE": "0",
+            }
+        )
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "services.enhancer"], env=environment, stdout=out, stderr=out

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from runtime.messaging.settings import BusSettings
+from tests.support.bus_environment import bus_environment
 
 
 class GatewayProcess:
@@ -21,18 +22,13 @@ class GatewayProcess:
             probe.bind(("127.0.0.1", 0))
             second.bind(("127.0.0.1", 0))
             self.port, self.grpc_port = probe.getsockname()[1], second.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if settings.get('EASEL_GATEWAY_TLS_CERT') else 'http'}://127.0.0.1:{self.port}"
         self._log = log
         self._argv = ["tests.support.jumpy_clock", "gateway"] if jumpy_clock else ["gateway"]
         self._environment = (
             os.environ
+            | bus_environment(bus)
             | {
-                "EASEL_NATS_URL": bus.url,
-                "EASEL_NAMESPACE": bus.namespace,
-                "EASEL_NATS_ACK_WAIT_S": str(bus.ack_wait_s),
-                "EASEL_NATS_REPLICAS": str(bus.replicas),
-                "EASEL_NATS_MAX_DELIVER": str(bus.max_deliver),
-                "EASEL_NATS_IMAGE_BYTES": str(bus.image_bytes),
                 "EASEL_GATEWAY_PORT": str(self.port),
                 "EASEL_GATEWAY_GRPC_PORT": str(self.grpc_port),
             }

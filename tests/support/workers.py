@@ -21,6 +21,7 @@ from runtime.worker.images.handler import ImageHandler
 from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.run import Worker
 from runtime.worker.settings import WorkerSettings
+from tests.support.bus_environment import bus_environment
 from tests.support.eventually import eventually
 from tests.support.fake_engine import FakeEngine
 
@@ -38,8 +39,12 @@ async def running_worker(
     preload: Sequence[str] | None = None,
     devices: Devices | None = None,
     output: Output = PLAIN,
+    seen_by: BusSettings | None = None,
 ) -> AsyncIterator[Shutdown]:
-    """A worker in this event loop, live on the bus; ends softly with the block. Yields its shutdown."""
+    """A worker in this event loop, live on the bus; ends softly with the block. Yields its shutdown.
+
+    `seen_by`: a gateway's credentials, for a worker whose own may not look who is there.
+    """
     chosen = WorkerSettings(name=name, pool=pool, slots=slots, priority=priority)
     worker = Worker("diffusion", chosen, settings, devices)
     shutdown = Shutdown(soft_stop_s)
@@ -49,7 +54,7 @@ async def running_worker(
 
     task = asyncio.create_task(worker.serve(make, shutdown))
     try:
-        await live(settings, worker.name, task)
+        await live(seen_by or settings, worker.name, task)
         yield shutdown
     finally:
         engine.gate.set()
@@ -65,7 +70,7 @@ async def live(settings: BusSettings, name: str, task: asyncio.Task[None] | None
             task.result()
         return any(presence.id == name for presence in roster.workers())
 
-    async with Bus.connect(settings, "test-roster") as bus, Roster(bus) as roster:
+    async with Bus.connect(settings, "test-roster", inbox="gateway") as bus, Roster(bus) as roster:
         await eventually(look)
 
 
@@ -84,16 +89,14 @@ class WorkerProcess:
     ) -> None:
         self.name = name
         argv = ["tests.support.jumpy_clock", module] if jumpy_clock else [module]
-        environment = os.environ | {
-            "EASEL_NATS_URL": settings.url,
-            "EASEL_NAMESPACE": settings.namespace,
-            "EASEL_NATS_ACK_WAIT_S": str(settings.ack_wait_s),
-            "EASEL_NATS_REPLICAS": str(settings.replicas),
-            "EASEL_NATS_MAX_DELIVER": str(settings.max_deliver),
-            "EASEL_NATS_IMAGE_BYTES": str(settings.image_bytes),
-            "EASEL_WORKER_NAME": name,
-            "FAKE_STEP_S": str(step_s),
-        }
+        environment = (
+            os.environ
+            | bus_environment(settings)
+            | {
+                "EASEL_WORKER_NAME": name,
+                "FAKE_STEP_S": str(step_s),
+            }
+        )
         with Path(log).open("ab") as out:
             self.process = subprocess.Popen([sys.executable, "-m", *argv], env=environment, stdout=out, stderr=out)
 
