@@ -20,6 +20,8 @@ FRESH_S = 0.1
 """Seconds for which a count from the bus is good enough while there is plenty of room."""
 _SETTLE_S = 1.0
 """Seconds that a question waits for submissions on their way."""
+_PATIENCE_S = 0.5
+"""Seconds that an answer may take where an earlier one is known."""
 _REMEMBERED = 20
 """Job durations that the estimate of a waiting time rests on."""
 _UNKNOWN_DURATION_S = 5.0
@@ -50,8 +52,8 @@ class _Queue:
         self.questions = 0
         """Sent so far."""
         self.answered_at = float("-inf")
-        self.fault: EaselError | None = None
-        """Why the last question has no answer."""
+        self.fault: EaselError | TimeoutError | None = None
+        """Why the last question has no answer, where there was none before it to count on from."""
         self.durations: deque[float] = deque(maxlen=_REMEMBERED)
 
 
@@ -121,10 +123,15 @@ class Admission:
         on_their_way = queue.on_their_way  # not 0 only when the bus is slow: counted as waiting rather than forgotten
         queue.questions += 1
         queue.fault = None
+        known = math.isfinite(queue.answered_at)
         try:
-            depth = await self._depth(pool)
-        except EaselError as fault:
-            queue.fault = fault
+            async with asyncio.timeout(_PATIENCE_S if known else None):
+                depth = await self._depth(pool)
+        except (EaselError, TimeoutError) as fault:
+            if known:  # a new leader is being elected, and may be for longer than the jobs' own: count on by ourselves
+                queue.answered_at = asyncio.get_running_loop().time()
+            else:
+                queue.fault = fault
             return
         queue.waiting, queue.since = depth.waiting, on_their_way
         queue.answered_at = asyncio.get_running_loop().time()

@@ -25,9 +25,12 @@ class Bus:
         self.waiting = waiting
         self.asked = 0
         self.fault: EaselError | None = None
+        self.silent = False
 
     async def depth(self, _pool: str) -> Depth:
         self.asked += 1
+        if self.silent:
+            await asyncio.Event().wait()
         if self.fault:
             raise self.fault
         await asyncio.sleep(0)
@@ -131,6 +134,18 @@ async def test_when_the_bus_is_away_all_who_asked_are_told() -> None:
     assert bus.asked <= 2
     bus.fault = None
     assert await submit(admission, bus) is None
+
+
+@pytest.mark.parametrize("silent", [True, False])
+async def test_while_the_bus_cannot_tell_the_count_goes_on_from_its_last_answer(silent: bool) -> None:
+    """As while a pool elects a leader: what was known to be room is taken, and no more."""
+    bus = Bus(17)
+    admission = Admission(20, bus.depth)
+    assert await submit(admission, bus) is None
+    bus.fault = EaselError(ErrorCode.UNAVAILABLE, "no leader")
+    bus.silent = silent
+    answers = [await submit(admission, bus) for _ in range(3)]
+    assert answers == [None, None, ErrorCode.QUEUE_FULL]
 
 
 @pytest.mark.parametrize(
