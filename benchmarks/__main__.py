@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import enhancer, events, fleet, joining, latency, memory, refusal, signing, throughput
+from benchmarks import cluster, enhancer, events, fleet, joining, latency, memory, refusal, signing, throughput
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     "throughput": ("Sharing work among workers", throughput),
     "fleet": ("What one core carries", fleet),
     "joining": ("Workers that come and go", joining),
+    "cluster": ("When a server of the bus ends", cluster),
     "events": ("From a step to its event at the client", events),
     "refusal": ("A full queue says so", refusal),
     "enhancer": ("Better prompts from the model that comes along", enhancer),

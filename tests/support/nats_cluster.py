@@ -74,6 +74,10 @@ class NatsCluster:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    def signal_one(self, name: str, number: signal.Signals) -> None:
+        """Any signal; the server is left to do with it what it does."""
+        self._processes[name].send_signal(number)
+
     def kill(self) -> None:
         for name in list(self._processes):
             self.kill_one(name)
