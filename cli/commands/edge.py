@@ -21,6 +21,7 @@ Folder = Annotated[
     Path,
     typer.Option("--nats", metavar="FOLDER", help="Folder of nats-server's configuration."),
 ]
+Namespace = Annotated[str, typer.Option("--namespace", envvar="EASEL_NAMESPACE", help="First word of every subject.")]
 PidFile = Annotated[
     Path | None,
     typer.Option("--pid-file", metavar="FILE", help="nats-server's pid_file; default nats.pid in the folder."),
@@ -42,9 +43,7 @@ def enroll(
             "--ca", metavar="FILE", exists=True, dir_okay=False, help="Certificates that signed the server's own."
         ),
     ] = None,
-    namespace: Annotated[
-        str, typer.Option("--namespace", envvar="EASEL_NAMESPACE", help="First word of every subject.")
-    ] = "easel",
+    namespace: Namespace = "easel",
     pid_file: PidFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,9 +75,14 @@ def revoke(name: Name, nats: Folder = Path("deploy/nats"), pid_file: PidFile = N
 
 
 @app.command("services")
-def services(nats: Folder = Path("deploy/nats"), pid_file: PidFile = None, as_json: AsJson = False) -> None:
+def services(
+    nats: Folder = Path("deploy/nats"),
+    namespace: Namespace = "easel",
+    pid_file: PidFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Let our own services onto the bus, each with its key and the least rights; again after an upgrade."""
-    Registry(nats).write()
+    Registry(nats).write(namespace)
     told = _tell(nats, pid_file)
     keys = {name: str(nats / f"{name}.nk") for name in SERVICES}
     if as_json:

@@ -76,10 +76,7 @@ class Registry:
             raise CliError(ExitCode.USAGE, f"{name} is one of our own services; give the device another name")
         if name in self._held.devices:
             raise CliError(ExitCode.USAGE, f"{name} is enrolled already; 'easel edge revoke {name}' ends its key")
-        if self._held.devices and namespace != self._held.namespace:
-            said = f"the devices here belong to the namespace {self._held.namespace!r}, not {namespace!r}"
-            raise CliError(ExitCode.USAGE, said)
-        self._held.namespace = namespace
+        self._serve(namespace)
         secret, public = new_key()
         self._held.devices[name] = Device(nkey=public, enrolled_at=time.time())
         self._write()
@@ -97,16 +94,23 @@ class Registry:
         del self._held.devices[name]
         self._write()
 
-    def write(self) -> None:
+    def write(self, namespace: str) -> None:
         """Let our own services in, each with the rights that this version of it needs.
 
         Raises:
-            CliError: the folder cannot be written, or a key in it cannot be read.
+            CliError: the folder cannot be written, or a key in it cannot be read; the devices are of another namespace.
         """
+        self._serve(namespace)
         try:
             self._write()
         except (OSError, ValueError) as fault:
             raise CliError(ExitCode.USAGE, f"cannot write the users of the bus: {fault}") from fault
+
+    def _serve(self, namespace: str) -> None:
+        if self._held.devices and namespace != self._held.namespace:
+            said = f"the devices here belong to the namespace {self._held.namespace!r}, not {namespace!r}"
+            raise CliError(ExitCode.USAGE, said)
+        self._held.namespace = namespace
 
     def _write(self) -> None:
         """The server's part first: a list that says more than the server knows would lie."""

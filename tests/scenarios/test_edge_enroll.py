@@ -76,6 +76,7 @@ def test_each_of_our_own_services_has_a_key_that_stays_the_same(nats: Path) -> N
         (("enroll", "gateway", "--url", URL), "one of our own services"),
         (("enroll", "x.>", "--url", URL), "no name for a device"),
         (("enroll", "pi-08", "--url", URL, "--namespace", "other"), "belong to the namespace 'easel'"),
+        (("services", "--namespace", "other"), "belong to the namespace 'easel'"),
         (("revoke", "pi-09"), "there are: pi-07"),
         (("revoke", "pi-07", "--pid-file", "/nowhere"), "nats-server --signal reload"),
     ],
