@@ -120,3 +120,15 @@ def test_the_enhancer_is_left_out_where_there_is_no_language_model_and_the_user_
     assert "no enhancer: EASEL_ENHANCER_ENGINE=none" in plan.notes
     plan = make_plan(Flags(port=0, grpc_port=0), {"EASEL_ENHANCER_URL": "http://127.0.0.1:1"})
     assert "enhancer-1" in [process.name for process in plan.processes]
+
+
+def test_with_a_certificate_the_address_is_of_https_and_another_bus_is_left_alone() -> None:
+    """What the environment says of another bus, its authority and user, is not for this one."""
+    certificate = {"EASEL_GATEWAY_TLS_CERT": "/x/cert.pem", "EASEL_GATEWAY_TLS_KEY": "/x/key.pem"}
+    other_bus = {"EASEL_NATS_CA": "/x/ca.pem", "EASEL_NATS_USER": "diffusion"}
+    made = make_plan(Flags(port=0), certificate | other_bus)
+    assert made.url.startswith("https://127.0.0.1:")
+    environs = {process.name: process.spec("nats://127.0.0.1:1", Path("x.nk")).environ for process in made.processes}
+    assert [name for name, environ in environs.items() if "EASEL_NATS_CA" in environ] == []
+    assert "EASEL_NATS_USER" not in environs["gateway"]
+    assert environs["diffusion-1"]["EASEL_NATS_USER"] == "diffusion-1"
