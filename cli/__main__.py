@@ -12,7 +12,22 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import bus, doctor, edge, edit, enhance, generate, jobs, keys, models, settings, status, up, workers
+from cli.commands import (
+    bus,
+    doctor,
+    edge,
+    edit,
+    enhance,
+    generate,
+    jobs,
+    keys,
+    loras,
+    models,
+    settings,
+    status,
+    up,
+    workers,
+)
 from cli.faults import CliError, ExitCode
 from cli.output import discard, result, result_json, say
 
@@ -88,6 +103,7 @@ app.command("enhance")(enhance.enhance)
 app.add_typer(jobs.app, name="jobs")
 app.command("workers")(workers.workers)
 app.add_typer(models.app, name="models")
+app.command("loras")(loras.loras)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")

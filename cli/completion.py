@@ -15,6 +15,12 @@ def complete_model(incomplete: str) -> list[str]:
     return [model["id"] for model in listed if model["id"].startswith(incomplete)]
 
 
+def complete_lora(incomplete: str) -> list[str]:
+    """Names of the LoRAs of all models on offer."""
+    names = {name for model in _ask("/v1/models").get("data", []) for name in model.get("loras", [])}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def complete_job(incomplete: str) -> list[tuple[str, str]]:
     """Ids of the newest jobs, each with its state and prompt."""
     listed = _ask("/jobs").get("jobs", [])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.completion import complete_model
+from cli.completion import complete_lora, complete_model
 from cli.faults import CliError, ExitCode
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -45,6 +45,15 @@ NumImages = Annotated[int, typer.Option("-n", "--num-images", metavar="N", min=1
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="As listed by 'easel models'.", autocompletion=complete_model),
+]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="NAME[:WEIGHT]",
+        help="As listed by 'easel loras'; may be given several times.",
+        autocompletion=complete_lora,
+    ),
 ]
 Strength = Annotated[
     float | None,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import GenerateImage, ModelInfo
+from contracts.images import MAX_LORA_WEIGHT, GenerateImage, Lora, ModelInfo
+
+LISTED = 30
+"""LoRAs that a refusal names: some people have thousands."""
 
 
 def check(model: ModelInfo, request: GenerateImage) -> None:
@@ -40,10 +43,26 @@ def _lacking(model: ModelInfo, request: GenerateImage) -> Iterator[tuple[str, st
         yield "scheduler", f"has no scheduler {request.scheduler!r}; there are: {have}"
     if request.cache and request.cache.partition(":")[0] not in {it.partition(":")[0] for it in model.caches}:
         yield "cache", f"has no step cache {request.cache!r}; there are: {', '.join(model.caches) or 'none'}"
+    for lora in request.loras:
+        yield from _lacking_lora(model, lora)
     if request.init_image is not None and not model.img2img:
         yield "init_image", "takes no picture to start from"
     if request.mask_image is not None and not model.inpaint:
         yield "mask_image", "takes no mask"
+
+
+def _lacking_lora(model: ModelInfo, lora: Lora) -> Iterator[tuple[str, str]]:
+    if lora.name not in model.loras:
+        yield "loras", f"has no LoRA {lora.name!r}; there are: {lora_names(model)}"
+    if not -MAX_LORA_WEIGHT <= lora.weight <= MAX_LORA_WEIGHT:
+        limit = f"{-MAX_LORA_WEIGHT:g} to {MAX_LORA_WEIGHT:g}"
+        yield "loras", f"takes LoRAs with weights of {limit}, not {lora.name!r} with {lora.weight:g}"
+
+
+def lora_names(model: ModelInfo) -> str:
+    """The LoRAs that fit a model, in words."""
+    more = [f"and {len(model.loras) - LISTED} more"] if len(model.loras) > LISTED else []
+    return ", ".join((*model.loras[:LISTED], *more)) or "none for it"
 
 
 def draws_size(model: ModelInfo, width: int, height: int) -> bool:

@@ -11,6 +11,10 @@ MAX_PROMPT_CHARACTERS = 32_000
 MAX_SEED = 2**32 - 1
 MAX_IMAGES = 10
 """Pictures in one request: OpenAI's limit for `n`."""
+MAX_LORAS = 8
+"""LoRAs in one request."""
+MAX_LORA_WEIGHT = 10.0
+"""Most of either sign: LoRAs made as sliders are meant for more than 1, and for less than 0."""
 THUMBNAIL_SIDE = 384
 """Pixels of a thumbnail's longer side: a wide picture still fills a row of the page's gallery."""
 THUMBNAIL_TYPE = "image/jpeg"
@@ -39,6 +43,15 @@ class InputImage(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """Bytes."""
     parts: int = 1
+
+
+class Lora(msgspec.Struct, frozen=True, order=True):
+    """A small set of weights to add to the model's, and how much of it."""
+
+    name: str
+    """One of the model's `loras`."""
+    weight: float = 1.0
+    """-`MAX_LORA_WEIGHT` … `MAX_LORA_WEIGHT`; 1 as it was trained."""
 
 
 class GenerateImage(msgspec.Struct, frozen=True, kw_only=True, tag="generate_image"):
@@ -78,6 +91,8 @@ class GenerateImage(msgspec.Struct, frozen=True, kw_only=True, tag="generate_ima
     """Draw it apart from all others, so that the same worker repeats it bit for bit."""
     cache: str = ""
     """One of the model's `caches` with its setting (`deepcache:3`): faster, with some loss; empty for none."""
+    loras: tuple[Lora, ...] = ()
+    """At most `MAX_LORAS`, each once. A worker that is older than this field offers a model without any."""
     num_previews: int = 0
     """Pictures of the unfinished work to send along, spread evenly over the steps."""
 
@@ -123,6 +138,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What requests that say nothing get; empty for none."""
     allowed_steps: tuple[int, ...] = ()
     """The only numbers of steps that it takes; empty for any from `min_steps` to `max_steps`."""
+    loras: tuple[str, ...] = ()
+    """Names of the LoRAs that its worker has for it, in order."""
     fixed_size: bool = False
     """Whether `default_width` x `default_height` is all that it draws, so that other sizes are refused, not rounded."""
 

@@ -12,7 +12,7 @@ from contracts.images import GenerateImage
 
 def parameters_text(request: GenerateImage, index: int, size: tuple[int, int]) -> str:
     """Of picture `index` of a request, `size` in pixels: prompt lines, then one line of `Key: value`."""
-    lines = [request.prompt]
+    lines = [prompt_text(request)]
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     facts = {
@@ -29,6 +29,11 @@ def parameters_text(request: GenerateImage, index: int, size: tuple[int, int]) -
     }
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in facts.items() if value))
     return "\n".join(lines)
+
+
+def prompt_text(request: GenerateImage) -> str:
+    """The prompt with its LoRAs, as that web UI's users write them."""
+    return " ".join((request.prompt, *(f"<lora:{lora.name}:{lora.weight:g}>" for lora in request.loras)))
 
 
 def _quoted(value: str) -> str:

@@ -13,7 +13,8 @@ import msgspec
 from contracts import step_cache
 from contracts.capability import draws_size, sizes
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import MAX_IMAGES, MAX_SEED, GenerateImage, ImageFormat, ModelInfo
+from contracts.images import MAX_IMAGES, MAX_SEED, GenerateImage, ImageFormat, Lora, ModelInfo
+from gateway.loras import find_loras
 from gateway.pictures import picture_size
 from gateway.settings import GatewaySettings
 
@@ -50,6 +51,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     strength: float | None = None
     """None: `STRENGTH`, or 1 with a mask."""
     scheduler: str | None = None
+    loras: tuple[Lora, ...] = ()
+    """By their names, or by the last part of one that no other has."""
     num_previews: int | None = None
     deterministic: bool = False
     cache: str | None = None
@@ -134,6 +137,7 @@ def resolve(wanted: Wanted, model: ModelInfo, settings: GatewaySettings) -> Reso
         mask_blur=0 if wanted.mask_blur is None else _within("mask_blur", wanted.mask_blur, 0, MAX_MASK_BLUR),
         strength=_strength(wanted),
         scheduler=_scheduler(wanted.scheduler, model),
+        loras=find_loras(wanted.loras, model),
         num_previews=_previews(wanted.num_previews),
         deterministic=wanted.deterministic,
         cache=step_cache.chosen(model.cache if wanted.cache is None else wanted.cache, model.caches),

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.capability import can_draw
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
 from contracts.workers import WorkerPresence
 from gateway.devices import on_device
+from gateway.loras import find_loras
 from gateway.resolve import Resolved, Wanted, choose_model, resolve
 from gateway.settings import GatewaySettings
 
@@ -26,11 +29,14 @@ class Route(NamedTuple):
 
 
 def offered_models(workers: Iterable[WorkerPresence]) -> dict[str, tuple[ModelInfo, WorkerPresence]]:
-    """Every model that one of the workers offers, by id, with the first that does."""
+    """Every model that one of the workers offers, by id, with the first that does, and the LoRAs of all of them."""
     found: dict[str, tuple[ModelInfo, WorkerPresence]] = {}
     for worker in workers:
         for model in worker.models:
-            found.setdefault(model.id, (model, worker))
+            first, offers = found.setdefault(model.id, (model, worker))
+            if first.loras != model.loras:
+                loras = tuple(sorted({*first.loras, *model.loras}))
+                found[model.id] = (msgspec.structs.replace(first, loras=loras), offers)
     return found
 
 
@@ -41,11 +47,12 @@ def route(wanted: Wanted, workers: Sequence[WorkerPresence], settings: GatewaySe
     and is rounded only where none does.
 
     Raises:
-        EaselError: as `choose_model`; as `resolve` for the first worker's model when none can draw it.
+        EaselError: as `choose_model` and `find_loras`; as `resolve` for the first worker's model when none can draw it.
     """
     name, among = at_device(wanted.model, named_device(wanted.device, workers))
-    model_id = choose_model(name, [model for model, _ in offered_models(among).values()], settings).id
-    kinds = {model: None for worker in among for model in worker.models if model.id == model_id}
+    chosen = choose_model(name, [model for model, _ in offered_models(among).values()], settings)
+    find_loras(wanted.loras, chosen)
+    kinds = {model: None for worker in among for model in worker.models if model.id == chosen.id}
     routes, refusals = list[tuple[bool, int, Route]](), list[EaselError]()
     for model in kinds:
         try:

@@ -24,6 +24,7 @@ _PARAMETERS = (
     "negative_prompt",
     "num_inference_steps",
     "guidance_scale",
+    "loras",
     "created_at",
     "started_at",
     "finished_at",

@@ -19,6 +19,7 @@ from cli.options import (
     Cache,
     Deterministic,
     Guidance,
+    Loras,
     Model,
     NegativePrompt,
     NoWait,
@@ -52,6 +53,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
     cache: Cache = None,
     num_images: NumImages = 1,
     model: Model = None,
+    lora: Loras = None,
     save_metadata: SaveMetadata = False,
     show: Show = True,
     no_wait: NoWait = False,
@@ -86,6 +88,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
         num_images=num_images if num_images > 1 else None,
         model=model,
         mask_image=read_picture(mask, "--mask") if mask else None,
+        loras=lora or None,
         strength=strength,
         output_format=destination.output_format,
     )

@@ -19,6 +19,7 @@ from cli.options import (
     Cache,
     Deterministic,
     Guidance,
+    Loras,
     Model,
     NegativePrompt,
     NoWait,
@@ -50,6 +51,7 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
     cache: Cache = None,
     num_images: NumImages = 1,
     model: Model = None,
+    lora: Loras = None,
     init_image: Annotated[
         Path | None, typer.Option("--init-image", metavar="FILE", help="Picture to start from.")
     ] = None,
@@ -80,6 +82,7 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
         easel generate "a red fox in the snow" -o fox.png
         easel generate "a boat" "a barn" --seed 1-4 -o pictures/
         easel generate "a cat on a windowsill" --enhance --style watercolour
+        easel generate "a lighthouse" --lora ink --lora fog:0.6
         easel generate "the same, at night" --init-image boat.png --strength 0.6
     """  # noqa: D301 - the backspace keeps typer from joining the lines
     from cli.client.api import Api
@@ -105,6 +108,7 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
         model=model,
         init_image=read_picture(init_image, "--init-image") if init_image else None,
         mask_image=read_picture(mask, "--mask") if mask else None,
+        loras=lora or None,
         strength=strength,
         use_enhancer=enhance or None,
         style=style,

@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.events import Finished, JobEvent, Progress
-from contracts.images import ModelInfo, PreviewImage
+from contracts.images import Lora, ModelInfo, PreviewImage
 from contracts.jobs import JobOutcome
 from contracts.prompts import EnhancedPrompt
 from gateway.errors import HTTP_STATUS
@@ -65,6 +65,7 @@ def wanted(request: pb.ImageRequest, model: ModelInfo) -> Wanted:
         init_image=request.init_image or None,
         mask_image=request.mask_image or None,
         strength=request.strength if request.HasField("strength") else None,
+        loras=tuple(Lora(it.name, it.weight if it.HasField("weight") else 1.0) for it in request.loras),
         enhance=request.use_enhancer,
         style=request.style or None,
         cache=request.cache if request.HasField("cache") else None,

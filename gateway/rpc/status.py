@@ -33,11 +33,13 @@ async def status_response(service: Service) -> pb.StatusResponse:
     running = sum(depth.running for depth in depths.values())
     ready = "ready" if workers else "no worker is connected"
     version = next((f"{model.id} ({model.source})" for model, _ in models.values()), "")
+    loras = {model.id: model.loras for model, _ in models.values() if model.loras}
     facts = {
         "status_code": 200 if workers else 503,
         "status": ready,
         "model_version": version,
         "models": sorted(models),
+        "loras": loras,
         "jobs_waiting": waiting,
         "jobs_running": running,
         "workers": [_facts(worker) for worker in workers],
@@ -50,6 +52,7 @@ async def status_response(service: Service) -> pb.StatusResponse:
         workers=[pb.Worker(**_facts(worker)) for worker in workers],
         jobs_waiting=waiting,
         jobs_running=running,
+        loras=[pb.ModelLoras(model=name, names=loras[name]) for name in loras],
         status_json=msgspec.json.encode(facts).decode(),
     )
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/rpc/text2image.proto\x12\ntext2image\"\x95\x04\n\x0cImageRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x13\n\x06height\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05width\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0eguidance_scale\x18\x04 \x01(\x02H\x02\x88\x01\x01\x12 \n\x13num_inference_steps\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x1c\n\x0fnegative_prompt\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x05\x88\x01\x01\x12\x12\n\x05model\x18\x08 \x01(\tH\x06\x88\x01\x01\x12\x19\n\x0cnum_previews\x18\t \x01(\x05H\x07\x88\x01\x01\x12\x17\n\ninit_image\x18\n \x01(\x0cH\x08\x88\x01\x01\x12\x17\n\nmask_image\x18\x0b \x01(\x0cH\t\x88\x01\x01\x12\x15\n\x08strength\x18\x0c \x01(\x02H\n\x88\x01\x01\x12\x14\n\x0cuse_enhancer\x18\r \x01(\x08\x12\r\n\x05style\x18\x0e \x01(\t\x12\x12\n\x05\x63\x61\x63he\x18\x0f \x01(\tH\x0b\x88\x01\x01\x42\t\n\x07_heightB\x08\n\x06_widthB\x11\n\x0f_guidance_scaleB\x16\n\x14_num_inference_stepsB\x12\n\x10_negative_promptB\x07\n\x05_seedB\x08\n\x06_modelB\x0f\n\r_num_previewsB\r\n\x0b_init_imageB\r\n\x0b_mask_imageB\x0b\n\t_strengthB\x08\n\x06_cache\"\xd6\x01\n\rImageResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\r\n\x05width\x18\x05 \x01(\x05\x12\x0e\n\x06height\x18\x06 \x01(\x05\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\r\n\x05model\x18\x08 \x01(\t\x12\x0e\n\x06job_id\x18\t \x01(\t\x12\x17\n\x0fgeneration_time\x18\n \x01(\x01\x12\x15\n\rmetadata_json\x18\x0b \x01(\t\"\x98\x01\n\nImageEvent\x12(\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x14.text2image.AcceptedH\x00\x12(\n\x08progress\x18\x02 \x01(\x0b\x32\x14.text2image.ProgressH\x00\x12-\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x19.text2image.ImageResponseH\x00\x42\x07\n\x05\x65vent\"\x1a\n\x08\x41\x63\x63\x65pted\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"d\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x13\n\x0btotal_steps\x18\x02 \x01(\x05\x12)\n\x07preview\x18\x03 \x01(\x0b\x32\x13.text2image.PreviewH\x00\x88\x01\x01\x42\n\n\x08_preview\"M\n\x07Preview\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\"\x1c\n\nJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"*\n\tJobStatus\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\">\n\x0e\x45nhanceRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05style\x18\x03 \x01(\t\"~\n\x0f\x45nhanceResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x17\n\x0f\x65nhanced_prompt\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x16\n\x0elanguage_model\x18\x04 \x01(\t\x12\x15\n\rmetadata_json\x18\x05 \x01(\t\"\x0f\n\rStatusRequest\"\xc2\x01\n\x0eStatusResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x0e\n\x06models\x18\x04 \x03(\t\x12#\n\x07workers\x18\x05 \x03(\x0b\x32\x12.text2image.Worker\x12\x14\n\x0cjobs_waiting\x18\x06 \x01(\x05\x12\x14\n\x0cjobs_running\x18\x07 \x01(\x05\x12\x13\n\x0bstatus_json\x18\x08 \x01(\t\"]\n\x06Worker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nfree_slots\x18\x04 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x03\x32\xee\x02\n\x11Text2ImageService\x12\x44\n\rGenerateImage\x12\x18.text2image.ImageRequest\x1a\x19.text2image.ImageResponse\x12I\n\x13GenerateImageStream\x12\x18.text2image.ImageRequest\x1a\x16.text2image.ImageEvent0\x01\x12:\n\tCancelJob\x12\x16.text2image.JobRequest\x1a\x15.text2image.JobStatus\x12H\n\rEnhancePrompt\x12\x1a.text2image.EnhanceRequest\x1a\x1b.text2image.EnhanceResponse\x12\x42\n\tGetStatus\x12\x19.text2image.StatusRequest\x1a\x1a.text2image.StatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/rpc/text2image.proto\x12\ntext2image\"\xb6\x04\n\x0cImageRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x13\n\x06height\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05width\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0eguidance_scale\x18\x04 \x01(\x02H\x02\x88\x01\x01\x12 \n\x13num_inference_steps\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x1c\n\x0fnegative_prompt\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x05\x88\x01\x01\x12\x12\n\x05model\x18\x08 \x01(\tH\x06\x88\x01\x01\x12\x19\n\x0cnum_previews\x18\t \x01(\x05H\x07\x88\x01\x01\x12\x17\n\ninit_image\x18\n \x01(\x0cH\x08\x88\x01\x01\x12\x17\n\nmask_image\x18\x0b \x01(\x0cH\t\x88\x01\x01\x12\x15\n\x08strength\x18\x0c \x01(\x02H\n\x88\x01\x01\x12\x14\n\x0cuse_enhancer\x18\r \x01(\x08\x12\r\n\x05style\x18\x0e \x01(\t\x12\x12\n\x05\x63\x61\x63he\x18\x0f \x01(\tH\x0b\x88\x01\x01\x12\x1f\n\x05loras\x18\x10 \x03(\x0b\x32\x10.text2image.LoraB\t\n\x07_heightB\x08\n\x06_widthB\x11\n\x0f_guidance_scaleB\x16\n\x14_num_inference_stepsB\x12\n\x10_negative_promptB\x07\n\x05_seedB\x08\n\x06_modelB\x0f\n\r_num_previewsB\r\n\x0b_init_imageB\r\n\x0b_mask_imageB\x0b\n\t_strengthB\x08\n\x06_cache\"4\n\x04Lora\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xd6\x01\n\rImageResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\r\n\x05width\x18\x05 \x01(\x05\x12\x0e\n\x06height\x18\x06 \x01(\x05\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\r\n\x05model\x18\x08 \x01(\t\x12\x0e\n\x06job_id\x18\t \x01(\t\x12\x17\n\x0fgeneration_time\x18\n \x01(\x01\x12\x15\n\rmetadata_json\x18\x0b \x01(\t\"\x98\x01\n\nImageEvent\x12(\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x14.text2image.AcceptedH\x00\x12(\n\x08progress\x18\x02 \x01(\x0b\x32\x14.text2image.ProgressH\x00\x12-\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x19.text2image.ImageResponseH\x00\x42\x07\n\x05\x65vent\"\x1a\n\x08\x41\x63\x63\x65pted\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"d\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x13\n\x0btotal_steps\x18\x02 \x01(\x05\x12)\n\x07preview\x18\x03 \x01(\x0b\x32\x13.text2image.PreviewH\x00\x88\x01\x01\x42\n\n\x08_preview\"M\n\x07Preview\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\"\x1c\n\nJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"*\n\tJobStatus\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\">\n\x0e\x45nhanceRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05style\x18\x03 \x01(\t\"~\n\x0f\x45nhanceResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x17\n\x0f\x65nhanced_prompt\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x16\n\x0elanguage_model\x18\x04 \x01(\t\x12\x15\n\rmetadata_json\x18\x05 \x01(\t\"\x0f\n\rStatusRequest\"\xe9\x01\n\x0eStatusResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x0e\n\x06models\x18\x04 \x03(\t\x12#\n\x07workers\x18\x05 \x03(\x0b\x32\x12.text2image.Worker\x12\x14\n\x0cjobs_waiting\x18\x06 \x01(\x05\x12\x14\n\x0cjobs_running\x18\x07 \x01(\x05\x12\x13\n\x0bstatus_json\x18\x08 \x01(\t\x12%\n\x05loras\x18\t \x03(\x0b\x32\x16.text2image.ModelLoras\"*\n\nModelLoras\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\"]\n\x06Worker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nfree_slots\x18\x04 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x03\x32\xee\x02\n\x11Text2ImageService\x12\x44\n\rGenerateImage\x12\x18.text2image.ImageRequest\x1a\x19.text2image.ImageResponse\x12I\n\x13GenerateImageStream\x12\x18.text2image.ImageRequest\x1a\x16.text2image.ImageEvent0\x01\x12:\n\tCancelJob\x12\x16.text2image.JobRequest\x1a\x15.text2image.JobStatus\x12H\n\rEnhancePrompt\x12\x1a.text2image.EnhanceRequest\x1a\x1b.text2image.EnhanceResponse\x12\x42\n\tGetStatus\x12\x19.text2image.StatusRequest\x1a\x1a.text2image.StatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,31 +32,35 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.text2image_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_IMAGEREQUEST']._serialized_start=45
-  _globals['_IMAGEREQUEST']._serialized_end=578
-  _globals['_IMAGERESPONSE']._serialized_start=581
-  _globals['_IMAGERESPONSE']._serialized_end=795
-  _globals['_IMAGEEVENT']._serialized_start=798
-  _globals['_IMAGEEVENT']._serialized_end=950
-  _globals['_ACCEPTED']._serialized_start=952
-  _globals['_ACCEPTED']._serialized_end=978
-  _globals['_PROGRESS']._serialized_start=980
-  _globals['_PROGRESS']._serialized_end=1080
-  _globals['_PREVIEW']._serialized_start=1082
-  _globals['_PREVIEW']._serialized_end=1159
-  _globals['_JOBREQUEST']._serialized_start=1161
-  _globals['_JOBREQUEST']._serialized_end=1189
-  _globals['_JOBSTATUS']._serialized_start=1191
-  _globals['_JOBSTATUS']._serialized_end=1233
-  _globals['_ENHANCEREQUEST']._serialized_start=1235
-  _globals['_ENHANCEREQUEST']._serialized_end=1297
-  _globals['_ENHANCERESPONSE']._serialized_start=1299
-  _globals['_ENHANCERESPONSE']._serialized_end=1425
-  _globals['_STATUSREQUEST']._serialized_start=1427
-  _globals['_STATUSREQUEST']._serialized_end=1442
-  _globals['_STATUSRESPONSE']._serialized_start=1445
-  _globals['_STATUSRESPONSE']._serialized_end=1639
-  _globals['_WORKER']._serialized_start=1641
-  _globals['_WORKER']._serialized_end=1734
-  _globals['_TEXT2IMAGESERVICE']._serialized_start=1737
-  _globals['_TEXT2IMAGESERVICE']._serialized_end=2103
+  _globals['_IMAGEREQUEST']._serialized_end=611
+  _globals['_LORA']._serialized_start=613
+  _globals['_LORA']._serialized_end=665
+  _globals['_IMAGERESPONSE']._serialized_start=668
+  _globals['_IMAGERESPONSE']._serialized_end=882
+  _globals['_IMAGEEVENT']._serialized_start=885
+  _globals['_IMAGEEVENT']._serialized_end=1037
+  _globals['_ACCEPTED']._serialized_start=1039
+  _globals['_ACCEPTED']._serialized_end=1065
+  _globals['_PROGRESS']._serialized_start=1067
+  _globals['_PROGRESS']._serialized_end=1167
+  _globals['_PREVIEW']._serialized_start=1169
+  _globals['_PREVIEW']._serialized_end=1246
+  _globals['_JOBREQUEST']._serialized_start=1248
+  _globals['_JOBREQUEST']._serialized_end=1276
+  _globals['_JOBSTATUS']._serialized_start=1278
+  _globals['_JOBSTATUS']._serialized_end=1320
+  _globals['_ENHANCEREQUEST']._serialized_start=1322
+  _globals['_ENHANCEREQUEST']._serialized_end=1384
+  _globals['_ENHANCERESPONSE']._serialized_start=1386
+  _globals['_ENHANCERESPONSE']._serialized_end=1512
+  _globals['_STATUSREQUEST']._serialized_start=1514
+  _globals['_STATUSREQUEST']._serialized_end=1529
+  _globals['_STATUSRESPONSE']._serialized_start=1532
+  _globals['_STATUSRESPONSE']._serialized_end=1765
+  _globals['_MODELLORAS']._serialized_start=1767
+  _globals['_MODELLORAS']._serialized_end=1809
+  _globals['_WORKER']._serialized_start=1811
+  _globals['_WORKER']._serialized_end=1904
+  _globals['_TEXT2IMAGESERVICE']._serialized_start=1907
+  _globals['_TEXT2IMAGESERVICE']._serialized_end=2273
 # @@protoc_insertion_point(module_scope)

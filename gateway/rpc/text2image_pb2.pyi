@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ImageRequest(_message.Message):
-    __slots__ = ("prompt", "height", "width", "guidance_scale", "num_inference_steps", "negative_prompt", "seed", "model", "num_previews", "init_image", "mask_image", "strength", "use_enhancer", "style", "cache")
+    __slots__ = ("prompt", "height", "width", "guidance_scale", "num_inference_steps", "negative_prompt", "seed", "model", "num_previews", "init_image", "mask_image", "strength", "use_enhancer", "style", "cache", "loras")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class ImageRequest(_message.Message):
     USE_ENHANCER_FIELD_NUMBER: _ClassVar[int]
     STYLE_FIELD_NUMBER: _ClassVar[int]
     CACHE_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     height: int
     width: int
@@ -38,7 +39,16 @@ class ImageRequest(_message.Message):
     use_enhancer: bool
     style: str
     cache: str
-    def __init__(self, prompt: _Optional[str] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., num_inference_steps: _Optional[int] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., num_previews: _Optional[int] = ..., init_image: _Optional[bytes] = ..., mask_image: _Optional[bytes] = ..., strength: _Optional[float] = ..., use_enhancer: _Optional[bool] = ..., style: _Optional[str] = ..., cache: _Optional[str] = ...) -> None: ...
+    loras: _containers.RepeatedCompositeFieldContainer[Lora]
+    def __init__(self, prompt: _Optional[str] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., num_inference_steps: _Optional[int] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., num_previews: _Optional[int] = ..., init_image: _Optional[bytes] = ..., mask_image: _Optional[bytes] = ..., strength: _Optional[float] = ..., use_enhancer: _Optional[bool] = ..., style: _Optional[str] = ..., cache: _Optional[str] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ...) -> None: ...
+
+class Lora(_message.Message):
+    __slots__ = ("name", "weight")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weight: float
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class ImageResponse(_message.Message):
     __slots__ = ("status_code", "message", "image", "content_type", "width", "height", "seed", "model", "job_id", "generation_time", "metadata_json")
@@ -147,7 +157,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("status_code", "status", "model_version", "models", "workers", "jobs_waiting", "jobs_running", "status_json")
+    __slots__ = ("status_code", "status", "model_version", "models", "workers", "jobs_waiting", "jobs_running", "status_json", "loras")
     STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +166,7 @@ class StatusResponse(_message.Message):
     JOBS_WAITING_FIELD_NUMBER: _ClassVar[int]
     JOBS_RUNNING_FIELD_NUMBER: _ClassVar[int]
     STATUS_JSON_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
     status_code: int
     status: str
     model_version: str
@@ -164,7 +175,16 @@ class StatusResponse(_message.Message):
     jobs_waiting: int
     jobs_running: int
     status_json: str
-    def __init__(self, status_code: _Optional[int] = ..., status: _Optional[str] = ..., model_version: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., jobs_waiting: _Optional[int] = ..., jobs_running: _Optional[int] = ..., status_json: _Optional[str] = ...) -> None: ...
+    loras: _containers.RepeatedCompositeFieldContainer[ModelLoras]
+    def __init__(self, status_code: _Optional[int] = ..., status: _Optional[str] = ..., model_version: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., jobs_waiting: _Optional[int] = ..., jobs_running: _Optional[int] = ..., status_json: _Optional[str] = ..., loras: _Optional[_Iterable[_Union[ModelLoras, _Mapping]]] = ...) -> None: ...
+
+class ModelLoras(_message.Message):
+    __slots__ = ("model", "names")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("id", "device", "slots", "free_slots", "memory_bytes")

@@ -168,10 +168,13 @@ class Worker:
 
 
 def pool_of(models: tuple[ModelInfo, ...]) -> str:
-    """The pool of workers that offer exactly these models: the model's name, or a digest of several."""
-    ids = sorted(model.id for model in models)
-    if len(ids) == 1:
-        return subject_token(ids[0])[:48]
+    """The pool of workers that offer exactly these: the model's name, or a digest of several, or of one with LoRAs.
+
+    LoRAs that come while a worker lives change nothing: it takes jobs for them all the same.
+    """
+    ids = sorted("\t".join((model.id, *model.loras)) for model in models)
+    if len(models) == 1 and not models[0].loras:
+        return subject_token(models[0].id)[:48]
     digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     return f"models-{digest[:12]}"
 

@@ -58,6 +58,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     memory_gb: float | None = None
     native_side: int | None = None
     """Pixels of the short side of every picture, as drawn; it is then resampled to the size asked. None: as asked."""
+    lora_widths: tuple[int, ...] = ()
+    """As `Family.lora_widths`."""
     sha256: dict[str, str] = msgspec.field(default_factory=dict)
     torch: TorchOptions = TorchOptions()
 
@@ -113,10 +115,11 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
             message = f"model {entry.id!r}: its family {entry.family!r} is none of {known}"
             raise EaselError(ErrorCode.INVALID_REQUEST, message)
         limits = entry.or_else(family.limits)
+        widths = family.lora_widths
         source = f"{entry.source}@{limits.revision or 'main'}"
     else:
         read = ModelFolder(_not_a_file(folder))
-        family, limits = read.family, entry.or_else(read.limits())
+        family, limits, widths = read.family, entry.or_else(read.limits()), read.lora_widths()
         source = folder.name + (f"@{limits.revision}" if limits.revision else "")
     return Model(
         info=_info(entry, family, limits, source),
@@ -129,6 +132,7 @@ def _resolve(entry: ModelEntry, base: Path) -> Model:
         gated=entry.gated,
         memory_gb=entry.memory_gb,
         native_side=limits.native_side,
+        lora_widths=widths,
         sha256=entry.sha256,
         torch=entry.torch,
     )

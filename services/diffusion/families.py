@@ -68,8 +68,12 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the pipeline takes one; it has an effect only where guidance may exceed `guided_above`."""
     guided_above: float = 1.0
     """Guidance scale above which the pipeline runs the negative prompt too."""
+    lora_layout: str
+    """Equal for families whose denoisers are of one architecture, so that LoRAs may fit both."""
     caches: tuple[str, ...] = ()
     """Step caches that its denoiser can have on torch, each with its usual setting."""
+    lora_widths: tuple[int, ...] = ()
+    """Of the published models: a UNet's text (`cross_attention_dim`), a transformer's tokens. Empty for any."""
     max_prompt_tokens: int | None = None
     """The pipeline's `max_sequence_length`; None where it has none."""
 
@@ -104,6 +108,8 @@ FIRST_BLOCK = ("first_block_cache:0.05",)
 FAMILIES = (
     Family(
         name="stable-diffusion",
+        lora_layout="unet",
+        lora_widths=(768,),
         pipeline="StableDiffusionPipeline",
         image_to_image="StableDiffusionImg2ImgPipeline",
         inpaint="StableDiffusionInpaintPipeline",
@@ -114,6 +120,8 @@ FAMILIES = (
     ),
     Family(
         name="latent-consistency",
+        lora_layout="unet",
+        lora_widths=(768,),
         pipeline="LatentConsistencyModelPipeline",
         image_to_image="LatentConsistencyModelImg2ImgPipeline",
         schedulers=CONSISTENCY,
@@ -129,6 +137,8 @@ FAMILIES = (
     ),
     Family(
         name="stable-diffusion-xl",
+        lora_layout="unet",
+        lora_widths=(2048,),
         pipeline="StableDiffusionXLPipeline",
         image_to_image="StableDiffusionXLImg2ImgPipeline",
         inpaint="StableDiffusionXLInpaintPipeline",
@@ -141,6 +151,8 @@ FAMILIES = (
     ),
     Family(
         name="stable-diffusion-3",
+        lora_layout="stable-diffusion-3",
+        lora_widths=(1536, 2432),
         pipeline="StableDiffusion3Pipeline",
         image_to_image="StableDiffusion3Img2ImgPipeline",
         inpaint="StableDiffusion3InpaintPipeline",
@@ -152,6 +164,8 @@ FAMILIES = (
     ),
     Family(
         name="flux",
+        lora_layout="flux",
+        lora_widths=(3072,),
         pipeline="FluxPipeline",
         image_to_image="FluxImg2ImgPipeline",
         inpaint="FluxInpaintPipeline",
@@ -164,6 +178,8 @@ FAMILIES = (
     ),
     Family(
         name="z-image",
+        lora_layout="z-image",
+        lora_widths=(3840,),
         pipeline="ZImagePipeline",
         image_to_image="ZImageImg2ImgPipeline",
         inpaint="ZImageInpaintPipeline",

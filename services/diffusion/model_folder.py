@@ -85,6 +85,15 @@ class ModelFolder:
         """Whether a Flux transformer takes a guidance scale (dev) or was distilled without (schnell)."""
         return bool(self._config("transformer").get("guidance_embeds"))
 
+    def lora_widths(self) -> tuple[int, ...]:
+        """As `Family.lora_widths`, of this model."""
+        unet, transformer = self._config("unet"), self._config("transformer")
+        width = unet.get("cross_attention_dim") or transformer.get("dim")
+        heads, each = transformer.get("num_attention_heads"), transformer.get("attention_head_dim")
+        if width is None and isinstance(heads, int) and isinstance(each, int):
+            width = heads * each
+        return (width,) if isinstance(width, int) else ()
+
     def _architecture(self) -> Limits:
         scheduler = self._config("scheduler", "scheduler_config.json")
         if not scheduler:

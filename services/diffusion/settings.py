@@ -161,6 +161,22 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"env": ("EASEL_DIFFUSION_PROMPT_CACHE_MB",)},
         ),
     ] = 64.0
+    lora_dir: Annotated[
+        str,
+        Meta(
+            description="Folder of LoRA files (safetensors), subfolders included: a file's path without its suffix is "
+            "its name. Empty: `$XDG_DATA_HOME/easel/loras` or `~/.local/share/easel/loras`.",
+            extra={"env": ("EASEL_DIFFUSION_LORA_DIR",)},
+        ),
+    ] = ""
+    loaded_loras: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="LoRAs to keep in memory with each model; the one unused for longest goes first.",
+            extra={"env": ("EASEL_DIFFUSION_LOADED_LORAS",)},
+        ),
+    ] = 8
     preload: Annotated[
         tuple[str, ...],
         Meta(

@@ -31,6 +31,7 @@ from runtime.process.shutdown import Shutdown
 from runtime.worker.run import pool_of
 from runtime.worker.settings import WorkerSettings
 from services.diffusion.catalogue import Catalogue
+from services.diffusion.loras.lora_folder import LoraFolder, lora_dir
 from services.diffusion.settings import DiffusionSettings
 
 log = structlog.get_logger()
@@ -80,7 +81,8 @@ def main() -> int:
         settings = load(DiffusionSettings, os.environ)
         worker, bus_settings = load(WorkerSettings, os.environ), load(BusSettings, os.environ)
         catalogue = Catalogue(settings.models_file)
-        models = tuple(catalogue.find(name).info for name in settings.models)
+        loras = LoraFolder(lora_dir(settings.lora_dir, os.environ))
+        models = tuple(loras.offered(catalogue.find(name)) for name in settings.models)
         asyncio.run(_serve(models, worker, bus_settings))
     except SettingsError as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all

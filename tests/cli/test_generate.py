@@ -34,6 +34,7 @@ def test_the_picture_is_written_and_its_path_is_the_only_result(gateway: StubGat
 
 def test_the_flags_become_the_fields_of_the_request(gateway: StubGateway, tmp_path: Path) -> None:
     flags = "--width 640 --height 384 --steps 30 --guidance-scale 8.5 --negative-prompt blur --seed 42 --model pocket"
+    flags += " --lora ink --lora styles/fog:0.5"
     easel("generate", PROMPT, *flags.split(), "-o", str(tmp_path))
     assert gateway.seen[0][3] == {
         "prompt": PROMPT,
@@ -44,6 +45,7 @@ def test_the_flags_become_the_fields_of_the_request(gateway: StubGateway, tmp_pa
         "negative_prompt": "blur",
         "seed": 42,
         "model": "pocket",
+        "loras": ["ink", "styles/fog:0.5"],
     }
 
 

@@ -145,3 +145,10 @@ def test_the_help_says_whole_what_each_command_does(group: tuple[str, ...]) -> N
 def test_an_option_of_the_list_is_refused_before_another_command(group: str) -> None:
     ended = easel(group, "--json", {"jobs": "watch", "models": "add"}[group], JOB)
     assert ended.exit_code == 2
+
+
+def test_loras_are_listed_with_the_models_that_they_fit(gateway: StubGateway) -> None:
+    models = [{"id": "pocket", "loras": ["ink"]}, {"id": "sd15", "loras": ["fog", "ink"]}, {"id": "old"}]
+    gateway.routes["GET /v1/models"] = lambda r: r.json({"object": "list", "data": models})
+    assert easel("loras").stdout == "fog  sd15\nink  pocket,sd15\n"
+    assert json.loads(easel("loras", "--json").stdout)["loras"][0] == {"name": "fog", "models": ["sd15"]}

@@ -23,7 +23,7 @@ PROGRAM_S = 200
 @pytest.fixture(scope="module")
 def system(nats_server: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Its worker takes 20 ms a step, long enough to be cancelled."""
-    with whole_system(nats_server, tmp_path_factory.mktemp("system"), step_s=0.02, keys=True) as found:
+    with whole_system(nats_server, tmp_path_factory.mktemp("system"), step_s=0.02, loras="fog,ink", keys=True) as found:
         yield found
 
 

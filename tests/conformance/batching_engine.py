@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from contracts.images import GenerateImage, ModelInfo
+from contracts.images import GenerateImage, Lora, ModelInfo
 from runtime.worker.handler import JobCancelled
 from runtime.worker.images.engine import BatchingEngine, Inputs, PreviewSource
 from services.diffusion.engines.batching.calls import Call
 from services.diffusion.engines.batching.device_thread import RunCalls
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
-from tests.conformance.image_engine import HELD, ImageEngineSuite, Steps, pixels, request_for, starting_picture
+from tests.conformance.image_engine import HELD, ImageEngineSuite, Steps, draw, pixels, request_for, starting_picture
 
 WAIT_S = 120.0
 
@@ -83,12 +83,13 @@ class _Gathering:
         self._engine.load(self._asked[0].request.model)
         loaded = self._engine._cache.peek(self._asked[0].request.model)
         assert loaded is not None
-        plain, loaded.run = loaded.run, self._spied(loaded.run)
+        plain = loaded.adapters.plain
+        loaded.adapters.plain = replace(plain, run=self._spied(plain.run))
         try:
             with ThreadPoolExecutor(len(self._asked)) as threads:
                 return list(threads.map(self._draw, self._asked))
         finally:
-            loaded.run = plain
+            loaded.adapters.plain = plain
 
 
 def together(engine: DiffusersEngine, asked: Sequence[Asked]) -> list[Any]:
@@ -152,6 +153,40 @@ class BatchingEngineSuite(ImageEngineSuite):
             drawn = pixels(late[0].result(WAIT_S))
         assert np.abs(early - first.drawn_alone(engine)).max() <= self.rounding
         assert np.abs(drawn - second.drawn_alone(engine)).max() <= self.rounding
+
+    def test_loras_in_flight_together_draw_what_each_draws_alone(
+        self, engine: DiffusersEngine, model: ModelInfo
+    ) -> None:
+        one, other = (Lora(name, 0.8) for name in model.loras)
+        sets = ((), (one,), (other,), (one, other), (Lora(one.name, -0.5),), (one,), ())
+        asked = [
+            Asked(request_for(model, num_inference_steps=4, seed=seed, loras=loras)) for seed, loras in enumerate(sets)
+        ]
+        met = threading.Barrier(len(asked))
+
+        def draw_with_all(it: Asked) -> np.ndarray[Any, Any]:
+            def on_step(done: int, total: int, preview: PreviewSource | None = None, /) -> None:
+                if done == 1:
+                    met.wait(WAIT_S)
+
+            return pixels(engine.generate(it.request, on_step))
+
+        with ThreadPoolExecutor(len(asked)) as threads:
+            drawn = list(threads.map(draw_with_all, asked))
+        for it, picture in zip(asked, drawn, strict=True):
+            assert np.abs(picture - it.drawn_alone(engine)).max() <= self.rounding, it.request.loras
+
+    def test_each_lora_and_weight_draws_another_picture_and_none_leaves_a_trace(
+        self, engine: DiffusersEngine, model: ModelInfo
+    ) -> None:
+        one, other = model.loras
+        plain = draw(engine, model)
+        sets = ((Lora(one),), (Lora(one, 0.5),), (Lora(other),), (Lora(one), Lora(other)))
+        pictures = [plain, *(draw(engine, model, loras=loras) for loras in sets)]
+        for index, picture in enumerate(pictures):
+            assert not any(np.array_equal(picture, it) for it in pictures[:index]), sets[index - 1]
+        assert np.array_equal(plain, draw(engine, model))
+        assert np.array_equal(plain, draw(engine, model, loras=(Lora(one, 0.0),)))
 
     def test_a_deterministic_request_is_the_same_to_the_last_bit_whoever_else_is_drawn(
         self, engine: DiffusersEngine, model: ModelInfo

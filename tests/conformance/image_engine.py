@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import GenerateImage, InputImage, ModelInfo
+from contracts.images import GenerateImage, InputImage, Lora, ModelInfo
 from runtime.worker.handler import JobCancelled
 from runtime.worker.images.engine import ImageEngine, Inputs, PreviewSource
 
@@ -214,6 +214,15 @@ class ImageEngineSuite:
         steps = Steps()
         fault = fault_of(engine, request_for(model, model="no-such-model"), steps)
         assert (fault.code, fault.param, steps.seen) == (ErrorCode.MODEL_NOT_FOUND, "model", [])
+
+    def test_a_lora_that_the_model_has_not_is_refused_before_the_first_step(
+        self, engine: ImageEngine, model: ModelInfo
+    ) -> None:
+        steps = Steps()
+        fault = fault_of(engine, request_for(model, loras=(Lora("no-such-lora"),)), steps)
+        assert (fault.code, fault.param, steps.seen) == (ErrorCode.UNSUPPORTED, "loras", [])
+        assert model.id in fault.message
+        assert "no-such-lora" in fault.message
 
     def test_loading_an_unknown_model_is_refused(self, engine: ImageEngine) -> None:
         with pytest.raises(EaselError) as caught:

@@ -11,6 +11,7 @@ pytest.importorskip("diffusers")
 
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
+from services.diffusion.loras.lora_folder import LoraFolder
 from tests.conformance.batching_engine import BatchingEngineSuite
 from tests.support import tiny_models
 
@@ -26,10 +27,14 @@ def engines() -> dict[str, DiffusersEngine]:
 class TestDiffusersEngine(BatchingEngineSuite):
     @pytest.fixture(params=tiny_models.PIPELINES)
     def engine(
-        self, request: pytest.FixtureRequest, tiny_model: Callable[[str], Path], engines: dict[str, DiffusersEngine]
+        self,
+        request: pytest.FixtureRequest,
+        tiny_model: Callable[[str], Path],
+        tiny_loras: Callable[[str], Path],
+        engines: dict[str, DiffusersEngine],
     ) -> DiffusersEngine:
         """One engine for each family, which all its tests share: each must leave it usable."""
         if request.param not in engines:
             model = Catalogue().find(str(tiny_model(request.param)))
-            engines[request.param] = DiffusersEngine([model], device="cpu")
+            engines[request.param] = DiffusersEngine([model], device="cpu", loras=LoraFolder(tiny_loras(request.param)))
         return engines[request.param]

@@ -14,6 +14,7 @@ pytest.importorskip("services.diffusion.engines.openvino.backend", reason="openv
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.openvino.backend import OpenVINOBackend
+from services.diffusion.loras.lora_folder import LoraFolder
 from tests.conformance.batching_engine import BatchingEngineSuite
 from tests.support import tiny_models
 
@@ -33,6 +34,7 @@ class TestOpenVINOEngine(BatchingEngineSuite):
         self,
         request: pytest.FixtureRequest,
         tiny_model: Callable[[str], Path],
+        tiny_loras: Callable[[str], Path],
         tmp_path_factory: pytest.TempPathFactory,
         engines: dict[str, DiffusersEngine],
     ) -> DiffusersEngine:
@@ -40,5 +42,5 @@ class TestOpenVINOEngine(BatchingEngineSuite):
         if request.param not in engines:
             model = Catalogue().find(str(tiny_model(request.param)))
             make = partial(OpenVINOBackend, dtype="float32", cache=tmp_path_factory.mktemp("cache"))
-            engines[request.param] = DiffusersEngine([model], "cpu", make)
+            engines[request.param] = DiffusersEngine([model], "cpu", make, loras=LoraFolder(tiny_loras(request.param)))
         return engines[request.param]

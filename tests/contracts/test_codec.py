@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contracts import codec
 from contracts.errors import ErrorCode, JobError
 from contracts.events import Enhanced, EventId, Finished, JobEvent, Progress, Queued, Released, Started, StoredEvent
-from contracts.images import GenerateImage, ImageFormat, ImageRef, ModelInfo
+from contracts.images import GenerateImage, ImageFormat, ImageRef, Lora, ModelInfo
 from contracts.jobs import Job, JobOutcome, JobState
 from contracts.prompts import EnhancePrompt, PromptSource
 from contracts.workers import WorkerPresence
@@ -77,6 +77,18 @@ MODEL = ModelInfo(
     licence="Apache-2.0",
     source="bundled",
 )
+LORA_JOB = JOB.with_request(msgspec.structs.replace(REQUEST, loras=(Lora("ink"), Lora("styles/fog", -0.5))))
+LORA_PRESENCE = WorkerPresence(
+    id="w",
+    service="diffusion",
+    pool="pocket",
+    models=(msgspec.structs.replace(MODEL, loras=("ink", "styles/fog")),),
+    device="cpu",
+    slots=1,
+    free_slots=0,
+    started_at=1.0,
+    sent_at=2.0,
+)
 MESSAGES: dict[str, tuple[msgspec.Struct, object]] = {
     "job": (JOB, Job),
     "outcome": (OUTCOME, JobOutcome),
@@ -87,6 +99,8 @@ MESSAGES: dict[str, tuple[msgspec.Struct, object]] = {
         StoredEvent,
     ),
     "enhance-job": (ENHANCE_JOB, Job),
+    "lora-job": (LORA_JOB, Job),
+    "lora-presence": (LORA_PRESENCE, WorkerPresence),
     "released": (Released(id=EventId(1, 2), at=2.7, worker="w"), StoredEvent),
     "presence": (
         WorkerPresence(

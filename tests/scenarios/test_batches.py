@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -100,7 +101,7 @@ async def test_staggered_jobs_share_a_worker_and_stay_what_they_are_alone(
     alone = [pixels(engine.generate(job.request, Steps())) for job in asked]
     loaded, together = engine._cache.peek(engine.models[0].id), list[int]()
     assert loaded is not None
-    run = loaded.run
+    plain = loaded.adapters.plain
 
     def spy(calls: Any) -> list[Any]:
         together.append(len(calls))
@@ -108,9 +109,9 @@ async def test_staggered_jobs_share_a_worker_and_stay_what_they_are_alone(
             thread = engine._thread
             with thread._changed:
                 assert thread._changed.wait_for(lambda: thread._waiting, 60)
-        return run(calls)
+        return plain.run(calls)
 
-    loaded.run = spy
+    loaded.adapters.plain = dataclasses.replace(plain, run=spy)
     drawing = list[asyncio.Task[np.ndarray[Any, Any]]]()
     for job in asked:
         begun = asyncio.Event()
@@ -118,7 +119,7 @@ async def test_staggered_jobs_share_a_worker_and_stay_what_they_are_alone(
         if len(drawing) % SLOTS:
             await asyncio.wait_for(begun.wait(), 60)
     pictures = await asyncio.gather(*drawing)
-    loaded.run = run
+    loaded.adapters.plain = plain
     assert 1 < max(together) <= SLOTS
     for expected, picture in zip(alone, pictures, strict=True):
         assert np.abs(picture - expected).max() <= ROUNDING

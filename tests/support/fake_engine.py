@@ -10,12 +10,13 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from contracts.capability import check
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
 from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
 
 
-def fake_model(model_id: str = "fake") -> ModelInfo:
+def fake_model(model_id: str = "fake", loras: tuple[str, ...] = ()) -> ModelInfo:
     """A model that takes any legal size and 1 to 1000 steps."""
     return ModelInfo(
         id=model_id,
@@ -36,19 +37,22 @@ def fake_model(model_id: str = "fake") -> ModelInfo:
         source="tests",
         img2img=True,
         inpaint=True,
+        loras=loras,
     )
 
 
 class FakeEngine:
-    """Noise from the seed, the prompt and the size.
+    """Noise from the seed, the prompt, the LoRAs and the size.
 
     `step_s` is the time of a step. A request whose prompt begins with `gate` waits before its first step until
     `gate` is set; one that begins with `poison` kills the process; one that begins with `fail` raises, one that begins
     with `quote` raises what quotes it.
     """
 
-    def __init__(self, *, step_s: float = 0.0, models: tuple[str, ...] = ("fake",)) -> None:
-        self.models = tuple(fake_model(model) for model in models)
+    def __init__(
+        self, *, step_s: float = 0.0, models: tuple[str, ...] = ("fake",), loras: tuple[str, ...] = ()
+    ) -> None:
+        self.models = tuple(fake_model(model, loras) for model in models)
         self.device = "cpu (fake)"
         self.loaded: tuple[str, ...] = ()
         self.step_s = step_s
@@ -69,9 +73,7 @@ class FakeEngine:
         self, request: GenerateImage, on_step: OnImageStep, inputs: Inputs = NO_INPUTS, /
     ) -> list[Image.Image]:
         self.load(request.model)
-        if request.width % 8 or request.height % 8:
-            message = f"{request.width}x{request.height} is not a multiple of 8 pixels"
-            raise EaselError(ErrorCode.UNSUPPORTED, message, param="size")
+        check(next(model for model in self.models if model.id == request.model), request)
         self.drawn.append(request.prompt)
         match request.prompt.split(" ")[0]:
             case "gate":
@@ -90,7 +92,8 @@ class FakeEngine:
         return pictures
 
     def _picture(self, request: GenerateImage, index: int, inputs: Inputs) -> Image.Image:
-        words = [request.image_seed(index), *request.prompt.encode(), request.num_inference_steps]
+        loras = "".join(f"{lora.name}{lora.weight}" for lora in request.loras)
+        words = [request.image_seed(index), *(request.prompt + loras).encode(), request.num_inference_steps]
         noise = np.random.default_rng(words).integers(0, 256, (request.height, request.width, 3), dtype=np.uint8)
         drawn = Image.fromarray(noise)
         if inputs.image is None:

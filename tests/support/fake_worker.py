@@ -1,4 +1,4 @@
-"""A worker process with the fake engine: `python -m tests.support.fake_worker`, step time in FAKE_STEP_S."""
+"""A worker process with the fake engine: `python -m tests.support.fake_worker`, step time in FAKE_STEP_S, names in FAKE_LORAS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def main() -> None:
     configure("diffusion")
     worker_settings = load(WorkerSettings)
     output = make_output(worker_settings, {"EASEL_PROVENANCE": "off", **os.environ})
-    engine = FakeEngine(step_s=float(os.environ.get("FAKE_STEP_S", "0")))
+    loras = tuple(filter(None, os.environ.get("FAKE_LORAS", "").split(",")))
+    engine = FakeEngine(step_s=float(os.environ.get("FAKE_STEP_S", "0")), loras=loras)
 
     def make(bus: Bus, worker: str) -> ImageHandler:
         return ImageHandler(engine, bus, worker, output=output)

@@ -34,13 +34,14 @@ def whole_system(
     folder: Path,
     *,
     step_s: float = 0.0,
+    loras: str = "",
     keys: bool = False,
     module: str = "tests.support.fake_worker",
     language_model: str = "",
 ) -> Iterator[System]:
     """Have one while the block runs.
 
-    `step_s` is the time of a fake step, `module` what draws; with the address of a `language_model` there is an
+    `step_s` is the time of a fake step, `loras` the names of fake LoRAs, `module` what draws; with the address of a `language_model` there is an
     enhancer too.
     """
     from tests.conftest import settings_for
@@ -50,7 +51,7 @@ def whole_system(
     settings, log = settings_for(server), folder / "gateway.log"
     with contextlib.ExitStack() as stack:
         log_of = {name: folder / f"{name}.log" for name in ("worker", "enhancer")}
-        worker = WorkerProcess(settings, "worker", step_s=step_s, log=str(log_of["worker"]), module=module)
+        worker = WorkerProcess(settings, "worker", step_s=step_s, loras=loras, log=str(log_of["worker"]), module=module)
         processes: list[WorkerProcess | EnhancerProcess] = [stack.enter_context(worker)]
         if language_model:
             enhancer = EnhancerProcess(settings, "enhancer", language_model, log_of["enhancer"])

@@ -83,6 +83,7 @@ class WorkerProcess:
         name: str,
         *,
         step_s: float = 0.0,
+        loras: str = "",
         log: str = os.devnull,
         module: str = "tests.support.fake_worker",
         jumpy_clock: bool = False,
@@ -95,6 +96,7 @@ class WorkerProcess:
             | {
                 "EASEL_WORKER_NAME": name,
                 "FAKE_STEP_S": str(step_s),
+                "FAKE_LORAS": loras,
             }
         )
         with Path(log).open("ab") as out:

@@ -10,6 +10,7 @@ from contracts.prompts import EnhancePrompt
 from contracts.workers import WorkerPresence
 from gateway.api.jobs import schemas
 from gateway.errors import HTTP_STATUS
+from gateway.loras import asked_loras
 from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn, Picture
@@ -47,6 +48,7 @@ def wanted(body: schemas.GenerateRequest) -> Wanted:
         mask_blur=body.mask_blur,
         strength=body.strength,
         scheduler=body.scheduler,
+        loras=asked_loras(body.loras),
         num_previews=body.num_previews,
         deterministic=bool(body.deterministic),
         cache=body.cache,
@@ -126,6 +128,7 @@ def job(record: JobRecord) -> schemas.JobReply:
         guidance_scale=request.guidance_scale,
         num_images=request.num_images,
         scheduler=request.scheduler,
+        loras=list(request.loras),
         deterministic=request.deterministic,
         cache=request.cache,
         strength=request.strength if request.init_image else None,

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from contracts.images import ImageFormat
+from contracts.images import ImageFormat, Lora
 from contracts.jobs import JobState
 from contracts.prompts import PromptSource
 from contracts.workers import DeviceLoad
+from gateway.loras import Given
 
 
 class GenerateRequest(msgspec.Struct, kw_only=True):
@@ -40,6 +41,7 @@ class GenerateRequest(msgspec.Struct, kw_only=True):
     mask_blur: Annotated[int | None, Meta(description="Pixels over which the mask's edge is softened.")] = None
     strength: Annotated[float | None, Meta(description="How far to go from init_image, 0 to 1.")] = None
     scheduler: Annotated[str | None, Meta(description="One of the model's; null for its own.")] = None
+    loras: Annotated[Given, Meta(description="As `/v1/models` lists them: objects, or `name:weight`.")] = None
     num_previews: Annotated[
         int | None, Meta(description="Pictures of the unfinished work to send as events, 0 to 50.")
     ] = None
@@ -165,6 +167,7 @@ class JobReply(msgspec.Struct, kw_only=True):
     num_images: int
     scheduler: str
     """Empty for the model's own."""
+    loras: list[Lora]
     deterministic: bool
     """Drawn apart from others."""
     cache: str

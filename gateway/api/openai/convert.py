@@ -14,6 +14,7 @@ from contracts.jobs import Job
 from contracts.workers import WorkerPresence
 from gateway.api.openai import schemas
 from gateway.errors import HTTP_STATUS
+from gateway.loras import asked_loras
 from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn, Picture
@@ -70,6 +71,7 @@ def wanted(body: schemas.ImagesRequest) -> Wanted:
         num_images=body.n,
         output_format=body.output_format,
         output_compression=body.output_compression,
+        loras=asked_loras(body.loras),
         num_previews=body.partial_images if body.stream else None,
         enhance=bool(body.use_enhancer),
         style=body.style,
@@ -239,6 +241,7 @@ def model(info: ModelInfo, worker: WorkerPresence) -> schemas.Model:
         negative_prompt=info.negative_prompt,
         img2img=info.img2img,
         inpaint=info.inpaint,
+        loras=list(info.loras),
         licence=info.licence,
     )
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.images import ImageFormat
+from gateway.loras import Given
 
 
 class ImagesRequest(msgspec.Struct, kw_only=True):
@@ -35,6 +36,9 @@ class ImagesRequest(msgspec.Struct, kw_only=True):
     deterministic: Annotated[bool | None, Meta(description="Ours. Repeat it bit for bit on the same worker.")] = None
     cache: Annotated[
         str | None, Meta(description="Ours. A step cache of the model: faster, with some loss (`deepcache:3`, `none`).")
+    ] = None
+    loras: Annotated[
+        Given, Meta(description="Ours. As `/v1/models` lists them: objects, or `name:weight`; in forms between commas.")
     ] = None
     use_enhancer: Annotated[bool | None, Meta(description="Ours. Draw a better prompt: `revised_prompt`.")] = None
     style: Annotated[str | None, Meta(description="With `use_enhancer`: how it should look.")] = None
@@ -165,6 +169,8 @@ class Model(msgspec.Struct, kw_only=True):
     """Whether it takes a picture to start from."""
     inpaint: bool
     """Whether it takes a mask too."""
+    loras: list[str]
+    """What `loras` may name."""
     licence: str
 
 

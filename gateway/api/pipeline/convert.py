@@ -6,6 +6,7 @@ from contracts.errors import EaselError, ErrorCode
 from contracts.jobs import JobOutcome, JobRecord, JobState
 from gateway.api.pipeline import schemas
 from gateway.errors import HTTP_STATUS
+from gateway.loras import asked_loras
 from gateway.resolve import Wanted
 
 DIALECT = "pipeline"
@@ -16,7 +17,7 @@ STARTED = "Pipeline execution started in background."
 
 def wanted(body: schemas.RunRequest, slot: schemas.Slot) -> Wanted:
     """What is asked for, on the device that was selected."""
-    return Wanted(prompt=body.prompt, device=slot.device, dialect=DIALECT)
+    return Wanted(prompt=body.prompt, device=slot.device, loras=asked_loras(body.loras), dialect=DIALECT)
 
 
 def success(message: str) -> schemas.PipelineReply:

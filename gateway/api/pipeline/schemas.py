@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.loras import Given
+
 
 class SelectDeviceRequest(msgspec.Struct, kw_only=True):
     """`POST /pipeline/select-device`."""
@@ -20,6 +22,7 @@ class RunRequest(msgspec.Struct, kw_only=True):
     """`POST /pipeline/run`."""
 
     prompt: Annotated[str, Meta(min_length=1, description="What to draw.")]
+    loras: Annotated[Given, Meta(description="As `/v1/models` lists them: objects, or `name:weight`.")] = None
 
 
 class PipelineReply(msgspec.Struct, kw_only=True):

@@ -12,10 +12,11 @@ import msgspec
 from contracts.errors import EaselError, ErrorCode
 from contracts.events import Progress, StoredEvent
 from contracts.images import GenerateImage
-from contracts.infotext import parameters_text
+from contracts.infotext import parameters_text, prompt_text
 from contracts.jobs import JobOutcome, JobRecord, JobState
 from gateway.api.sdapi import schemas
 from gateway.errors import HTTP_STATUS
+from gateway.loras import taken_out
 from gateway.pictures import sent_picture
 from gateway.resolve import Wanted
 from gateway.service import Drawn
@@ -33,16 +34,22 @@ _PARAMS = {
     "init_image": "init_images",
     "mask_image": "mask",
     "model": "sd_model_checkpoint",
+    "loras": "prompt",
 }
 _PICTURES = ("init_images", "mask")
 
 
 def wanted(body: schemas.Txt2ImgRequest, checkpoint: str | None) -> Wanted:
-    """What is asked for, of the model `checkpoint` where the request names none."""
+    """What is asked for, of the model `checkpoint` where the request names none; LoRAs stand in the prompt.
+
+    Raises:
+        EaselError: INVALID_REQUEST.
+    """
+    prompt, loras = taken_out(body.prompt or "")
     own = (body.override_settings or {}).get("sd_model_checkpoint") or body.model
     batches = 1 if body.n_iter is None else body.n_iter
     return Wanted(
-        prompt=body.prompt or "",
+        prompt=prompt,
         model=str(own) if own else checkpoint,
         negative_prompt=body.negative_prompt,
         width=body.width,
@@ -52,6 +59,7 @@ def wanted(body: schemas.Txt2ImgRequest, checkpoint: str | None) -> Wanted:
         seed=body.seed,
         num_images=(1 if body.batch_size is None else body.batch_size) * batches,
         scheduler=_scheduler(body),
+        loras=loras,
         num_previews=PREVIEWS,
         lenient=True,
         dialect=DIALECT,
@@ -110,9 +118,10 @@ def _parameters(body: schemas.Txt2ImgRequest) -> dict[str, Any]:
 def _info(outcome: JobOutcome) -> dict[str, Any]:
     request, refs = outcome.job.request, outcome.images
     first, count = refs[0], len(refs)
+    prompt = prompt_text(request)
     return {
-        "prompt": request.prompt,
-        "all_prompts": [request.prompt] * count,
+        "prompt": prompt,
+        "all_prompts": [prompt] * count,
         "negative_prompt": request.negative_prompt,
         "all_negative_prompts": [request.negative_prompt] * count,
         "seed": first.seed,

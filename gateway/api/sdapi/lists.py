@@ -25,7 +25,6 @@ _OBJECT = {200: ResponseSpec(dict[str, Any], description="By name")}
 OWN_SAMPLER = "Automatic"
 """Stands for the model's own where no model tells its name."""
 _NOTHING: dict[str, Any] = {
-    "loras": [],
     "hypernetworks": [],
     "face-restorers": [],
     "realesrgan-models": [],
@@ -84,6 +83,21 @@ async def samplers(service: NamedDependency[Service]) -> Answer:
 
 
 @get(
+    "/sdapi/v1/loras",
+    summary="The LoRAs that live workers have for their models",
+    tags=_TAGS,
+    operation_id="sdLoras",
+    responses={200: ResponseSpec(list[schemas.SdLora], description="LoRAs")},
+)
+async def loras(service: NamedDependency[Service]) -> Answer:
+    models: dict[str, list[str]] = {}
+    for model, _ in service.models().values():
+        for name in model.loras:
+            models.setdefault(name, []).append(model.id)
+    return json_reply([_lora(name, models[name]) for name in sorted(models)])
+
+
+@get(
     "/sdapi/v1/memory",
     summary="Memory of the gateway's machine and of the workers' first graphics device, in bytes",
     tags=_TAGS,
@@ -100,6 +114,10 @@ def _cuda(device: DeviceLoad | None) -> dict[str, Any]:
         return {"error": "unavailable"}
     used, total = device.memory_used_bytes, device.memory_bytes
     return {"system": {"free": total - used, "used": used, "total": total}}
+
+
+def _lora(name: str, models: list[str]) -> schemas.SdLora:
+    return schemas.SdLora(name=name, alias=name, path=f"{name}.safetensors", metadata={"models": models})
 
 
 def _ram() -> dict[str, Any]:
@@ -157,7 +175,7 @@ def _refresh(what: str) -> BaseRouteHandler:
 
 
 def _handlers() -> Iterable[BaseRouteHandler]:
-    yield from (sd_models, samplers, memory, ping)
+    yield from (sd_models, samplers, loras, memory, ping)
     yield from (_constant(name, answer) for name, answer in _NOTHING.items())
     yield from map(_refresh, _LIVE_LISTS)
 

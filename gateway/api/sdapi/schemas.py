@@ -95,6 +95,17 @@ class SdModel(msgspec.Struct, kw_only=True):
     config: str | None = None
 
 
+class SdLora(msgspec.Struct, kw_only=True):
+    """One of `/sdapi/v1/loras`."""
+
+    name: str
+    """For `<lora:name:weight>` in a prompt."""
+    alias: str
+    path: str
+    """Within its worker's folder."""
+    metadata: dict[str, Any]
+
+
 class Sampler(msgspec.Struct, kw_only=True):
     """One of `/sdapi/v1/samplers`."""
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from contracts.capability import check
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import GenerateImage, ImageRef, InputImage, ModelInfo
+from contracts.images import GenerateImage, ImageRef, InputImage, Lora, ModelInfo
 from contracts.jobs import Job
 from contracts.preparation import Preparation, Prepared
 from runtime.messaging.connection import Bus
@@ -37,6 +37,11 @@ CLOSE_S = 5.0
 """Seconds to wait for an engine that is still busy when the worker ends."""
 ENCODERS = 2
 """Threads that encode: enough to keep up with an engine, few enough to leave it the cores."""
+
+
+def _group(request: GenerateImage) -> tuple[str, tuple[Lora, ...]]:
+    """Equal for requests whose steps can be one."""
+    return request.model, tuple(sorted(request.loras))
 
 
 class Encoding(msgspec.Struct, frozen=True):
@@ -129,7 +134,7 @@ class ImageHandler:
         request = self._checked(job.request)
         inputs = await self._inputs(request)
         with self._idle.busy():
-            async with self._turns.take(request.model, lambda: self._share(request)):
+            async with self._turns.take(_group(request), lambda: self._share(request)):
                 return await self._thread.call(self._draw, request, on_step, inputs)
 
     def _share(self, request: GenerateImage) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 
 ALONE = ""
@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 
 @dataclass(eq=False)
 class _Turn:
-    group: str
+    group: Hashable
     share: Callable[[], float]
     came: asyncio.Future[None]
     taken: float = 0.0
@@ -29,7 +29,7 @@ class Turns:
         self._running: list[_Turn] = []
 
     @contextlib.asynccontextmanager
-    async def take(self, group: str = ALONE, share: Callable[[], float] = lambda: 1.0) -> AsyncIterator[None]:
+    async def take(self, group: Hashable = ALONE, share: Callable[[], float] = lambda: 1.0) -> AsyncIterator[None]:
         """Hold the engine, with others of `group` while their shares add up to at most 1.
 
         `share` is asked when it matters: what an engine can do may change with those before.

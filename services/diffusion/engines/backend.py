@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from services.diffusion.catalogue import Model
+from services.diffusion.engines.loras.terms import Wearer
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Networks:
     """A diffusers pipeline."""
     overlaps: bool
     """Whether text encoders and VAE may run beside the denoiser: what they need is not what it waits for."""
+    wearer: Callable[[Any], Wearer]
+    """Who adds LoRAs to a part of the pipeline."""
     offloaded: bool = False
     """Whether parts are elsewhere until they are called."""
     untried: str = ""

@@ -15,10 +15,11 @@ from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
 from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
 from services.diffusion.catalogue import Model
-from services.diffusion.engines.backend import MakeBackend
+from services.diffusion.engines.backend import MakeBackend, Networks
 from services.diffusion.engines.batching.capacity import measure
 from services.diffusion.engines.batching.device_thread import DeviceThread
 from services.diffusion.engines.loaded_model import LoadedModel
+from services.diffusion.engines.loras.adapters import Weighted, Worn
 from services.diffusion.engines.model_cache import GB, ModelCache
 from services.diffusion.engines.native_size import at_asked_size, at_native_size
 from services.diffusion.engines.pipelines import (
@@ -33,6 +34,7 @@ from services.diffusion.engines.previews import StepWatch
 from services.diffusion.engines.sample import plain_request, sample_call
 from services.diffusion.engines.torch_backend import TorchBackend
 from services.diffusion.engines.weights import LOAD_FAULTS, quieten_libraries
+from services.diffusion.loras.lora_folder import LoraFolder
 
 log = structlog.get_logger()
 
@@ -46,7 +48,8 @@ class DiffusersEngine:
 
     Keeps the `keep` models used last in memory, within `memory_gb` (10^9 bytes of weights; 0 for any). Nothing is
     loaded before it is needed. `max_batch` pictures of a model's own size are drawn at once; 0 for as many as are found
-    to pay when it is loaded. `prompt_cache_mb` are 10^6 bytes of embeddings to keep for each model.
+    to pay when it is loaded. `prompt_cache_mb` are 10^6 bytes of embeddings to keep for each model. `keep_loras` of
+    `loras` stay in memory with their model, within the same memory.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class DiffusersEngine:
         memory_gb: float = 0.0,
         max_batch: int = 1,
         prompt_cache_mb: float = 0.0,
+        loras: LoraFolder | None = None,
+        keep_loras: int = 8,
     ) -> None:
         quieten_libraries()
         self._models = tuple(models)
@@ -67,6 +72,8 @@ class DiffusersEngine:
         self._cache: ModelCache[LoadedModel] = ModelCache(keep, memory_gb * GB, self._release)
         self._max_batch = max_batch
         self._prompt_cache = prompt_cache_mb * MB
+        self._loras = loras or LoraFolder()
+        self._keep_loras = keep_loras
         self._thread = DeviceThread()
         self._changing = threading.RLock()
         """Held while models come and go."""
@@ -77,7 +84,9 @@ class DiffusersEngine:
         return tuple(map(self._info, self._models))
 
     def _info(self, model: Model) -> ModelInfo:
-        return model.info if self._backend.caches else msgspec.structs.replace(model.info, caches=(), cache="")
+        """What is announced of it here and now."""
+        info = self._loras.offered(model)
+        return info if self._backend.caches else msgspec.structs.replace(info, caches=(), cache="")
 
     @property
     def device(self) -> str:
@@ -107,11 +116,13 @@ class DiffusersEngine:
         self, request: GenerateImage, on_step: OnImageStep, inputs: Inputs = NO_INPUTS, /
     ) -> list[Image.Image]:
         model = self._find(request.model)
-        check_request(self._info(model), request)
+        info = self._info(model)
+        check_request(info, request)
+        asked = tuple((self._loras.find(it, info), it.weight) for it in sorted(request.loras) if it.weight)
         loaded, member = self._load(model), object()
         try:
             with torch.inference_mode():
-                return _draw(loaded, member, request, on_step, inputs)
+                return _draw(loaded, member, self._worn(loaded, asked), request, on_step, inputs=inputs)
         except _Stopped as stop:
             raise stop.fault from None
         except (*LOAD_FAULTS, MemoryError, FloatingPointError) as fault:
@@ -148,6 +159,15 @@ class DiffusersEngine:
         offered = ", ".join(model.info.id for model in self._models)
         raise EaselError(ErrorCode.MODEL_NOT_FOUND, f"no model {name!r} here; there is {offered}", param="model")
 
+    def _worn(self, loaded: LoadedModel, asked: Weighted) -> Worn:
+        """The LoRAs in memory with their model: its own others make room for them, then other models."""
+        with self._changing:
+            adapters = loaded.adapters
+            while not self._cache.has_room(adapters.missing(asked)) and adapters.forget(but=asked):
+                pass
+            self._cache.make_room_beside(loaded.model.info.id, adapters.missing(asked))
+            return adapters.worn(asked)
+
     def _load(self, model: Model) -> LoadedModel:
         with self._changing:
             loaded = self._cache.find(model.info.id) or self._loaded_now(model)
@@ -159,7 +179,7 @@ class DiffusersEngine:
         self._cache.make_room(name, size)
         try:
             networks = self._backend.load(model)
-            loaded = LoadedModel(model, networks, size, self._thread, self._prompt_cache)
+            loaded = self._in_memory(model, networks, size)
             self._try(loaded, networks.untried)
             loaded.at_once = self._at_once(loaded)
         except (*LOAD_FAULTS, MemoryError) as fault:
@@ -182,6 +202,9 @@ class DiffusersEngine:
             message = f"{untried} does not work here with {loaded.model.info.id}: {_first_line(fault)}"
             raise EaselError(ErrorCode.ENGINE_FAILED, message, param="model") from fault
 
+    def _in_memory(self, model: Model, networks: Networks, size: float) -> LoadedModel:
+        return LoadedModel(model, networks, size, self._thread, prompts=self._prompt_cache, loras=self._keep_loras)
+
     def _at_once(self, loaded: LoadedModel) -> int:
         if self._max_batch:
             return self._max_batch
@@ -197,11 +220,11 @@ class DiffusersEngine:
 
 
 def _draw(
-    loaded: LoadedModel, member: object, request: GenerateImage, on_step: OnImageStep, inputs: Inputs
+    loaded: LoadedModel, member: object, worn: Worn, request: GenerateImage, on_step: OnImageStep, *, inputs: Inputs
 ) -> list[Image.Image]:
     model = loaded.model
     native, start = at_native_size(model, request, inputs)
-    pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), native, member)
+    pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), native, member, worn)
     watch = StepWatch(pipe.scheduler)
 
     def preview() -> list[Image.Image]:

@@ -13,6 +13,7 @@ from contracts.errors import EaselError, ErrorCode
 from runtime.worker.images.engine import ImageEngine
 from services.diffusion.catalogue import Catalogue, Model
 from services.diffusion.engines.backend import MakeBackend
+from services.diffusion.loras.lora_folder import LoraFolder, lora_dir
 from services.diffusion.settings import DiffusionSettings
 from services.diffusion.torch_options import TorchOptions
 
@@ -48,6 +49,8 @@ def build_engine(settings: DiffusionSettings) -> ImageEngine:
         memory_gb=settings.memory_gb,
         max_batch=0 if settings.max_batch == "auto" else int(settings.max_batch),
         prompt_cache_mb=settings.prompt_cache_mb,
+        loras=LoraFolder(lora_dir(settings.lora_dir, os.environ)),
+        keep_loras=settings.loaded_loras,
     )
 
 

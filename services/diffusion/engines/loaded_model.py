@@ -17,7 +17,8 @@ from contracts.images import GenerateImage
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.batching.device_thread import DeviceThread, RunCalls
-from services.diffusion.engines.batching.shared import Denoiser, Vae, runner
+from services.diffusion.engines.batching.shared import Denoiser, Vae
+from services.diffusion.engines.loras.adapters import Adapters, Worn
 from services.diffusion.engines.previews import PreviewDecoder
 from services.diffusion.engines.prompt_cache import PromptCache
 from services.diffusion.engines.step_caches import step_cache
@@ -29,24 +30,37 @@ T = TypeVar("T")
 class LoadedModel:
     """Weights once; the private pipelines of all requests share them.
 
-    `prompts` are bytes of embeddings to keep. Where the networks overlap, text encoders and VAE run in the requests'
-    threads, one at a time; else in the device's.
+    `prompts` are bytes of embeddings to keep, `loras` how many LoRAs. Where the networks overlap, text encoders and VAE
+    run in the requests' threads, one at a time; else in the device's.
     """
 
-    def __init__(self, model: Model, networks: Networks, size: float, device: DeviceThread, prompts: float) -> None:
+    def __init__(
+        self, model: Model, networks: Networks, size: float, device: DeviceThread, *, prompts: float, loras: int
+    ) -> None:
         self.model = model
         self.pipe = pipe = networks.pipe
-        self.size = size
-        """Bytes of its weights."""
+        self._size = size
+        parts = [name for name in pipe._lora_loadable_modules if name in pipe.components]  # noqa: SLF001  no public one
+        wearers = {name: networks.wearer(pipe.components[name]) for name in parts}
+        self.adapters = Adapters(model.info.id, pipe, wearers, self._denoiser_name, loras)
         self.at_once = 1
         """Pictures of its own size that are worth drawing at once."""
         self._preview_decoder = PreviewDecoder(pipe.vae)
-        self.run = runner(self.denoiser)
         self._device = device
         self._offloaded = networks.offloaded
         self._prompts = PromptCache(prompts)
         self._lock = threading.Lock() if networks.overlaps else None
         self._by_class = {model.family.pipeline: pipe}
+
+    @property
+    def size(self) -> float:
+        """Bytes of its weights and of the LoRAs in memory with it."""
+        return self._size + self.adapters.nbytes
+
+    @property
+    def run(self) -> RunCalls:
+        """Calls of the denoiser without LoRAs."""
+        return self.adapters.plain.run
 
     @property
     def denoiser(self) -> Any:
@@ -57,21 +71,29 @@ class LoadedModel:
         return "unet" if "unet" in self.pipe.components else "transformer"
 
     def private_pipeline(
-        self, class_name: str, request: GenerateImage, member: object, stand_in: type[Denoiser] = Denoiser
+        self,
+        class_name: str,
+        request: GenerateImage,
+        member: object,
+        worn: Worn | None = None,
+        stand_in: type[Denoiser] = Denoiser,
     ) -> Any:
         """A pipeline for one request: its scheduler and its running state are its own, networks are shared.
+
+        `worn` are its LoRAs.
 
         `member` stands for the request; the device's thread waits for its calls until it has left. Those of a
         deterministic request are merged with nobody's, nor those with a step cache.
         """
+        worn = worn or self.adapters.plain
         private = self._own_state(class_name)
         private._all_hooks = []  # noqa: SLF001  offloaded parts are everybody's: no pipeline puts them back at its end
         private.scheduler = self._scheduler(request.scheduler)
         size = (request.width, request.height, member if request.deterministic else None)
-        run = self._with_cache(request.cache) if request.cache else self.run
+        run = worn.on(self._with_cache(request.cache)) if request.cache else worn.run
         setattr(private, self._denoiser_name, stand_in(self.denoiser, self._device, member, size, run))
         private.vae = Vae(self.pipe.vae, lambda work: self.beside(member, work))
-        private.encode_prompt = self._cached_encoding(private, member)
+        private.encode_prompt = self._cached_encoding(private, member, worn)
         return private
 
     def _with_cache(self, text: str) -> RunCalls:
@@ -105,7 +127,7 @@ class LoadedModel:
         wanted = self.model.family.schedulers[name]
         return getattr(diffusers, wanted.kind).from_config(own.config, **wanted.config)
 
-    def _cached_encoding(self, private: Any, member: object) -> Callable[..., Any]:
+    def _cached_encoding(self, private: Any, member: object, worn: Worn) -> Callable[..., Any]:
         """`encode_prompt` for one at a time: tokenizers keep a state, so that several threads get wrong tokens."""
         encode = private.encode_prompt
         signature = inspect.signature(encode)
@@ -114,11 +136,12 @@ class LoadedModel:
             asked = signature.bind(*args, **options).arguments
 
             def work() -> Any:
+                self.adapters.dress(worn)
                 return encode(*args, **options)
 
             if any(isinstance(value, torch.Tensor) for value in asked.values()):
                 return self.beside(member, work)
-            return self._prompts.find(repr(sorted(asked.items())), lambda: self.beside(member, work))
+            return self._prompts.find((repr(sorted(asked.items())), worn.key), lambda: self.beside(member, work))
 
         return cached
 

@@ -64,10 +64,27 @@ class ModelCache(Generic[T]):
                 "EASEL_DIFFUSION_MEMORY_GB, choose a smaller model, or 16 bits with EASEL_DIFFUSION_DTYPE"
             )
             raise EaselError(ErrorCode.UNSUPPORTED, message, param="model")
-        while self._models and (len(self._models) >= self._most or not self._fits(size)):
+        while self._models and (len(self._models) >= self._most or not self.has_room(size)):
             self.drop(next(iter(self._models)))
 
-    def _fits(self, size: float) -> bool:
+    def make_room_beside(self, name: str, size: float) -> None:
+        """Let others leave until the model may grow by `size` bytes.
+
+        Raises:
+            EaselError: UNSUPPORTED, it would be larger than the budget alone; nothing has left.
+        """
+        own = self._models[name].size if name in self._models else 0.0
+        if self._budget and own + size > self._budget:
+            message = (
+                f"{name} takes {own / GB:.2f} GB of memory, its LoRAs {size / GB:.2f} more, and this worker may use "
+                f"{self._budget / GB:.2f}: raise EASEL_DIFFUSION_MEMORY_GB, or ask for fewer LoRAs"
+            )
+            raise EaselError(ErrorCode.UNSUPPORTED, message, param="loras")
+        while not self.has_room(size) and (others := [it for it in self._models if it != name]):
+            self.drop(others[0])
+
+    def has_room(self, size: float) -> bool:
+        """Whether `size` more bytes fit."""
         return not self._budget or sum(model.size for model in self._models.values()) + size <= self._budget
 
     def keep(self, name: str, model: T) -> None:

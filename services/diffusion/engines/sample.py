@@ -52,7 +52,7 @@ def sample_call(loaded: LoadedModel) -> Call:
         RuntimeError: the pipeline made no call.
     """
     request = plain_request(loaded.model)
-    pipe = loaded.private_pipeline(loaded.model.family.pipeline, request, None, _Catcher)
+    pipe = loaded.private_pipeline(loaded.model.family.pipeline, request, None, stand_in=_Catcher)
     try:
         pipe(**call_arguments(pipe, loaded.model, request))
     except _Caught as caught:

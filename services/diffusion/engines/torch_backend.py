@@ -11,6 +11,7 @@ from contracts.errors import EaselError, ErrorCode
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.devices import choose_device, choose_dtype, device_name, release
+from services.diffusion.engines.loras.hooked import Hooked
 from services.diffusion.engines.torch_tuning import (
     choose_offload,
     compile_blocks,
@@ -83,7 +84,7 @@ class TorchBackend:
         if options.compile_repeated_blocks:
             compile_blocks(denoiser)
         overlaps = offload == "none" and self._device.type in ("cuda", "xpu")  # they take work from several threads
-        return Networks(pipe, overlaps, offload != "none", _untried(options))
+        return Networks(pipe, overlaps, Hooked, offload != "none", _untried(options))
 
     def release(self) -> None:
         release(self._device)

@@ -34,6 +34,11 @@ assert api.get_samplers()
 assert api.get_schedulers()
 assert api.get_upscalers()
 assert api.get_scripts() == {"txt2img": [], "img2img": []}
+assert [lora["name"] for lora in api.get_loras()] == ["fog", "ink"]
+foggy = api.txt2img(prompt="a fox <lora:fog:0.5>", width=64, height=64, seed=7, steps=3)
+plain = api.txt2img(prompt="a fox", width=64, height=64, seed=7, steps=3)
+assert foggy.image.tobytes() != plain.image.tobytes()
+assert foggy.info["prompt"] == "a fox <lora:fog:0.5>"
 assert api.get_memory()["ram"]
 assert api.refresh_checkpoints() is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ pytest.importorskip("diffusers")
 import torch
 
 from contracts.errors import EaselError, ErrorCode
-from contracts.images import GenerateImage
+from contracts.images import GenerateImage, Lora
 from runtime.worker.handler import JobCancelled
 from runtime.worker.images.engine import PreviewSource
 from services.diffusion.catalogue import Catalogue
@@ -25,6 +26,7 @@ from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.sample import sample_call
 from services.diffusion.engines.step_caches import step_cache
 from services.diffusion.engines.torch_backend import TorchBackend
+from services.diffusion.loras.lora_folder import LoraFolder
 from tests.conformance.image_engine import Steps, draw, fault_of, pixels, request_for
 
 pytestmark = [
@@ -176,7 +178,7 @@ def test_openvino_offers_none(tiny_model: TinyModel, tmp_path: Path) -> None:
 def test_an_offloaded_model_says_that_it_has_none(tiny_model: TinyModel) -> None:
     class Offloaded(TorchBackend):
         def load(self, model: Any) -> Networks:
-            return Networks(super().load(model).pipe, overlaps=False, offloaded=True)
+            return replace(super().load(model), offloaded=True)
 
     engine = engine_of(tiny_model("stable-diffusion"), make_backend=Offloaded)
     fault = fault_of(engine, request_for(engine.models[0], cache="deepcache:3"), Steps())
@@ -192,3 +194,13 @@ def test_a_models_entry_may_name_one_for_all_its_requests(tiny_model: TinyModel,
     file.write_text(f'{entry}cache = "first_block_cache"\n')
     with pytest.raises(EaselError, match="no step cache 'first_block_cache'; there are: deepcache:3"):
         Catalogue(str(file)).find("mine")
+
+
+def test_a_cached_step_wears_the_requests_loras_and_leaves_none(tiny_model: TinyModel, tiny_loras: TinyModel) -> None:
+    engine = engine_of(tiny_model("flux-dev"), loras=LoraFolder(tiny_loras("flux-dev")))
+    info, asked = engine.models[0], {"loras": (Lora("a"),), "num_inference_steps": 6}
+    plain, worn = draw(engine, info, num_inference_steps=6), draw(engine, info, **asked)
+    careful, hasty = (draw(engine, info, **asked, cache=f"first_block_cache:{it}") for it in (0.001, 1))
+    assert np.array_equal(worn, careful)
+    assert not np.array_equal(worn, hasty)
+    assert np.array_equal(plain, draw(engine, info, num_inference_steps=6, cache="first_block_cache:0.001"))

@@ -16,6 +16,7 @@ import diffusers
 import torch
 
 from contracts.errors import EaselError, ErrorCode
+from contracts.images import Lora
 from runtime.worker.images.engine import PreviewSource
 from services.diffusion.catalogue import Catalogue, Model
 from services.diffusion.engines.backend import Networks
@@ -23,6 +24,7 @@ from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.factory import build_engine
 from services.diffusion.engines.torch_backend import TorchBackend
 from services.diffusion.engines.torch_tuning import choose_offload, place, tile
+from services.diffusion.loras.lora_folder import LoraFolder
 from services.diffusion.settings import DiffusionSettings
 from services.diffusion.torch_options import Offload
 from tests.conformance.image_engine import draw, request_for
@@ -63,9 +65,9 @@ class OffloadingBackend(TorchBackend):
         self._offload = offload
 
     def load(self, model: Model) -> Networks:
-        pipe = super().load(model).pipe
-        place(pipe, self._offload, CPU)
-        return Networks(pipe, overlaps=False)
+        networks = super().load(model)
+        place(networks.pipe, self._offload, CPU)
+        return networks
 
 
 @pytest.mark.parametrize("family", ["stable-diffusion", "stable-diffusion-3", "flux-dev", "z-image"])
@@ -170,6 +172,29 @@ def test_compiled_blocks_draw_the_same_alone_and_several_at_once(tiny_model: Tin
     assert calls in ({"BasicTransformerBlock"}, {"JointTransformerBlock"})
     assert difference(draw(plain, info), draw(compiled, info)) <= 1
     assert difference(draw(plain, info, num_images=2), draw(compiled, info, num_images=2)) <= 1
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for CPUs with g++")
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_compiled_blocks_do_not_pass_over_a_lora(tiny_model: TinyModel, tiny_loras: TinyModel) -> None:
+    family, loras = "stable-diffusion-3", (Lora("a"),)
+    settings = {"lora_dir": str(tiny_loras(family)), "max_batch": "1"}
+    plain, compiled = (engine_of(tiny_model(family), **settings, compile=it) for it in (False, True))
+    info = plain.models[0]
+    before = draw(compiled, info)
+    assert difference(draw(plain, info, loras=loras), draw(compiled, info, loras=loras)) <= 1
+    assert np.array_equal(before, draw(compiled, info))
+
+
+@pytest.mark.parametrize("offload", ["model", "group", "sequential"])
+def test_an_offloaded_model_takes_loras(tiny_model: TinyModel, tiny_loras: TinyModel, offload: Offload) -> None:
+    model, loras = Catalogue().find(str(tiny_model("stable-diffusion-3"))), LoraFolder(tiny_loras("stable-diffusion-3"))
+    plain = DiffusersEngine([model], "cpu", loras=loras)
+    offloaded = DiffusersEngine([model], "cpu", lambda device: OffloadingBackend(device, offload), loras=loras)
+    info = plain.models[0]
+    for asked in ((Lora("a"),), (), (Lora("a", 0.5), Lora("styles/b"))):
+        assert difference(draw(plain, info, loras=asked), draw(offloaded, info, loras=asked)) <= 1
 
 
 def vae_of(side: int) -> Any:

@@ -18,10 +18,12 @@ from contracts.errors import EaselError, ErrorCode
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.devices import release
+from services.diffusion.engines.loras.hooked import Hooked
+from services.diffusion.engines.loras.terms import Wearer
 from services.diffusion.engines.openvino.conversion import DECODER, DENOISER, ENCODER, convert
 from services.diffusion.engines.openvino.devices import choose_device, device_name
 from services.diffusion.engines.openvino.network import Network
-from services.diffusion.engines.openvino.stand_ins import StandIn, Transformer, UNet, Vae, ZImageTransformer
+from services.diffusion.engines.openvino.stand_ins import Denoiser, Transformer, UNet, Vae, ZImageTransformer
 from services.diffusion.engines.weights import load_parts, local_folder, numbers
 from services.diffusion.model_folder import ModelFolder
 from services.diffusion.torch_options import DEFAULTS, TorchOptions
@@ -81,9 +83,9 @@ class OpenVINOBackend:
         denoiser, vae = (_empty(folder, name) for name in (names[0], "vae"))
         pipeline_class = getattr(diffusers, model.family.pipeline)
         pipe = load_parts(pipeline_class, folder, torch.float32, model.variant, **{names[0]: denoiser, "vae": vae})
-        setattr(pipe, names[0], _stand_in(model)(self._network(graphs, DENOISER), denoiser.config))
+        setattr(pipe, names[0], _stand_in(model)(self._network(graphs, DENOISER), denoiser))
         pipe.vae = Vae(self._network(graphs, DECODER), self._network(graphs, ENCODER), vae.config)
-        return Networks(pipe, overlaps=not self._device.startswith("CPU"))  # text encoders are on the CPU
+        return Networks(pipe, not self._device.startswith("CPU"), _wearer)  # text encoders are on the CPU
 
     def _network(self, graphs: Path, name: str) -> Network:
         options = {**self._precision, "CACHE_DIR": str(graphs / "compiled")}
@@ -123,6 +125,10 @@ def _refuse(options: TorchOptions) -> None:
         raise EaselError(ErrorCode.UNSUPPORTED, message, param="model")
 
 
+def _wearer(part: Any) -> Wearer:
+    return part if isinstance(part, Denoiser) else Hooked(part)  # text encoders are torch's
+
+
 def _class_of(folder: ModelFolder, name: str) -> Any:
     return getattr(diffusers, folder.index[name][1])
 
@@ -140,7 +146,7 @@ def _empty(folder: ModelFolder, name: str) -> Any:
         return kind.from_config(kind.load_config(folder.path / name, local_files_only=True))
 
 
-def _stand_in(model: Model) -> Callable[[Network, Any], StandIn]:
+def _stand_in(model: Model) -> Callable[[Network, Any], Denoiser]:
     match model.family.name:
         case "z-image":
             return ZImageTransformer

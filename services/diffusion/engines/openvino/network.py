@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ KEPT_SHAPES = 4
 """Compiled forms that a graph keeps where each is for one shape: two sizes, each with and without guidance."""
 
 
+Change = Callable[[ov.Model], None]
+
+
 class Network:
     """Inputs and output are float32; the device chooses its own precision within.
 
@@ -22,16 +26,36 @@ class Network:
     thank with 10 % of speed; otherwise once, for all shapes.
     """
 
-    def __init__(self, core: ov.Core, path: Path, device: str, options: dict[str, Any], *, static: bool) -> None:
+    def __init__(
+        self,
+        core: ov.Core,
+        path: Path,
+        device: str,
+        options: dict[str, Any],
+        *,
+        static: bool,
+        change: Change | None = None,
+    ) -> None:
         self._core = core
         self._path = path
         self._device = device
         self._options = options
         self._static = static
+        self._change = change
         self._lock = threading.Lock()
         self._requests: OrderedDict[tuple[Any, ...], ov.InferRequest] = OrderedDict()
         if not static:
             self._requests[()] = self._compiled({})
+
+    @property
+    def nbytes(self) -> int:
+        """Of its weights on disk."""
+        return self._path.with_suffix(".bin").stat().st_size
+
+    def changed(self, change: Change) -> Network:
+        """A network of its own over the changed graph, of which nothing is kept on disk."""
+        options = {name: value for name, value in self._options.items() if name != "CACHE_DIR"}
+        return Network(self._core, self._path, self._device, options, static=self._static, change=change)
 
     def __call__(self, **tensors: torch.Tensor) -> torch.Tensor:
         """The first output for inputs by name."""
@@ -55,6 +79,8 @@ class Network:
 
     def _compiled(self, shapes: dict[str, tuple[int, ...]]) -> ov.InferRequest:
         graph = self._core.read_model(self._path)
+        if self._change is not None:
+            self._change(graph)
         if shapes:
             graph.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
         return self._core.compile_model(graph, self._device, self._options).create_infer_request()

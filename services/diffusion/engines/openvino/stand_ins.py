@@ -12,7 +12,9 @@ from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDis
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from torch import Tensor
 
+from services.diffusion.engines.loras.terms import NO_TERMS, Terms
 from services.diffusion.engines.openvino import z_image
+from services.diffusion.engines.openvino.merging import merge
 from services.diffusion.engines.openvino.network import Network
 
 
@@ -27,12 +29,39 @@ class StandIn(torch.nn.Module):
         self.config = config
 
 
-class UNet(StandIn):
+class Denoiser(StandIn):
+    """Satisfies `services.diffusion.engines.loras.terms.Wearer`.
+
+    LoRAs are merged into a copy of the graph, compiled when it is first worn; the last copy is kept beside the plain
+    graph. `layers` is the torch module in whose place it stands, without weights.
+    """
+
+    def __init__(self, network: Network, layers: Any) -> None:
+        super().__init__(layers.config)
+        object.__setattr__(self, "layers", layers)  # not a submodule: its weights are nowhere
+        self._plain = self._network = network
+        self._merged: tuple[Terms, Network] | None = None
+
+    @property
+    def growth(self) -> int:
+        return self._plain.nbytes
+
+    def wear(self, terms: Terms) -> None:
+        if terms is NO_TERMS:
+            self._network = self._plain
+            return
+        if self._merged is None or self._merged[0] is not terms:
+            self._network, self._merged = self._plain, None  # the copy before leaves first
+            self._merged = terms, self._plain.changed(lambda graph: merge(graph, terms))
+        self._network = self._merged[1]
+
+
+class UNet(Denoiser):
     """In the place of `UNet2DConditionModel`."""
 
-    def __init__(self, network: Network, config: Any) -> None:
-        super().__init__(config)
-        self._network = network
+    def __init__(self, network: Network, layers: Any) -> None:
+        super().__init__(network, layers)
+        config = self.config
         if config.addition_embed_type == "text_time":  # SDXL's pipeline checks its inputs against this
             width = config.projection_class_embeddings_input_dim
             self.add_embedding = SimpleNamespace(linear_1=SimpleNamespace(in_features=width))
@@ -58,12 +87,8 @@ class UNet(StandIn):
         return (self._network(**inputs),)
 
 
-class Transformer(StandIn):
+class Transformer(Denoiser):
     """In the place of `SD3Transformer2DModel` and `FluxTransformer2DModel`."""
-
-    def __init__(self, network: Network, config: Any) -> None:
-        super().__init__(config)
-        self._network = network
 
     def forward(self, hidden_states: Tensor, timestep: Any, **others: Any) -> tuple[Tensor]:
         inputs = {name: value for name, value in others.items() if isinstance(value, Tensor)}
@@ -75,14 +100,13 @@ class Transformer(StandIn):
         return contextlib.nullcontext()
 
 
-class ZImageTransformer(StandIn):
+class ZImageTransformer(Denoiser):
     """In the place of `ZImageTransformer2DModel`, which takes lists: prompts differ in length."""
 
-    def __init__(self, network: Network, config: Any) -> None:
-        super().__init__(config)
-        self._network = network
-        self._positions = z_image.Positions(config)
-        self.in_channels = config.in_channels
+    def __init__(self, network: Network, layers: Any) -> None:
+        super().__init__(network, layers)
+        self._positions = z_image.Positions(self.config)
+        self.in_channels = self.config.in_channels
 
     def forward(self, x: list[Tensor], t: Tensor, cap_feats: list[Tensor], **_unused: Any) -> tuple[list[Tensor]]:
         """One call for all pictures whose prompts are of one length."""
