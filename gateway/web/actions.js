@@ -43,7 +43,7 @@ export function accepted(id, asked) {
     created_at: Date.now() / 1000, started_at: null, finished_at: null, model: asked.model ?? "",
     prompt: asked.prompt ?? "", asked_prompt: null, enhancing: false, negative_prompt: asked.negative_prompt ?? "", width: asked.width ?? 1,
     height: asked.height ?? 1, seed: asked.seed ?? 0, num_inference_steps: asked.num_inference_steps ?? 0,
-    guidance_scale: asked.guidance_scale ?? 0, num_images: asked.num_images ?? 1, strength: asked.strength ?? null,
+    guidance_scale: asked.guidance_scale ?? 0, num_images: asked.num_images ?? 1, loras: asked.loras ?? [], strength: asked.strength ?? null,
     masked: Boolean(asked.masked), pictures: [], error: null, code: null,
   });
   return store.jobs.get(id);

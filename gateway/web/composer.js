@@ -56,6 +56,7 @@ export function reuse(job, picture) {
   change({
     prompt: job.prompt, negative_prompt: job.negative_prompt, model: job.model, width: job.width, height: job.height,
     num_inference_steps: job.num_inference_steps, guidance_scale: job.guidance_scale, seed: picture.seed, num_images: 1,
+    loras: job.loras,
   });
   setPrompt(job.prompt);
   builtFor = "";
@@ -122,6 +123,7 @@ function buildSettings(model, models, devices) {
         (guidance_scale) => changed({ guidance_scale })),
       seedField(changed),
       devices.length > 1 && deviceField(devices),
+      model.loras?.length > 0 && loraField(model),
       model.negative_prompt && withoutField()));
 }
 
@@ -142,6 +144,18 @@ function deviceField(devices) {
     h("option", { value: "" }, "Whichever is free first"),
     devices.map(({ value, label }) => h("option", { value, selected: value === draft.device }, label)));
   return labelled("Device", select);
+}
+
+/** One from the list, and how much of it; clients of the APIs may ask for several. */
+function loraField(model) {
+  const chosen = draft.loras[0];
+  const weight = slider("How much of it", { min: -2, max: 2, step: 0.05, value: chosen?.weight ?? 1 }, (value) => pick(select.value, value));
+  const pick = (name, value) => change({ loras: name ? [{ name, weight: value }] : [] });
+  const select = h("select", { onchange: () => { pick(select.value, draft.loras[0]?.weight ?? 1); weight.hidden = !select.value; } },
+    h("option", { value: "" }, "None"),
+    model.loras.map((name) => h("option", { value: name, selected: name === chosen?.name }, name)));
+  weight.hidden = !chosen;
+  return h("div", {}, labelled("LoRA", select), weight);
 }
 
 function shapeField(model) {

@@ -4,7 +4,7 @@ import { recall, remember } from "./memory.js";
 
 const EMPTY = {
   prompt: "", negative_prompt: "", model: null, width: null, height: null, num_inference_steps: null,
-  guidance_scale: null, seed: null, num_images: 1, device: null,
+  guidance_scale: null, seed: null, num_images: 1, device: null, loras: [],
 };
 
 export const draft = { ...EMPTY, ...recall("draft") };
@@ -17,7 +17,7 @@ export function change(fields) {
 
 /** Another model: what belonged to the last one goes. */
 export function changeModel(id) {
-  change({ model: id, width: null, height: null, num_inference_steps: null, guidance_scale: null, device: null });
+  change({ model: id, width: null, height: null, num_inference_steps: null, guidance_scale: null, device: null, loras: [] });
 }
 
 /** The request that it makes with `model`, every value within the model's limits, for a device that is there. */
@@ -33,6 +33,7 @@ export function requestOf(model, devices = []) {
     guidance_scale: within(draft.guidance_scale ?? model.default_guidance_scale, 0, model.max_guidance_scale),
     seed: draft.seed,
     num_images: draft.num_images,
+    loras: draft.loras.filter((lora) => model.loras?.includes(lora.name)),
     device: devices.some((device) => device.value === draft.device) ? draft.device : null,
   };
 }

@@ -15,6 +15,7 @@ export function factsOf(job, index) {
     ["Size", `${picture.width} × ${picture.height}`],
     ["Steps", String(job.num_inference_steps)],
     ["Guidance", String(job.guidance_scale)],
+    ["LoRA", job.loras.map((lora) => `${lora.name} ${lora.weight}`).join(", ")],
     ["Asked for", job.asked_prompt ?? ""],
     ["Without", job.negative_prompt],
     ["Started from", job.strength === null ? "" : `a picture, strength ${job.strength}${job.masked ? ", with a mask" : ""}`],

@@ -17,7 +17,7 @@ class SteppedEngine(FakeEngine):
     """Requests whose prompt begins with `slow` end a step whenever `allow` was called; others run through."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(loras=("fog", "styles/ink"))
         self._allowed = threading.Semaphore(0)
         self.begun: list[tuple[GenerateImage, Inputs]] = []
         """What it was asked for, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 from playwright.async_api import expect
 
+from contracts.images import Lora
 from runtime.messaging.settings import BusSettings
 from tests.browser.desk import Desk
 from tests.browser.stepped_engine import SteppedEngine
@@ -41,6 +42,17 @@ async def test_the_form_offers_what_the_live_models_take(desk: Desk) -> None:
     assert (request.num_inference_steps, request.seed, request.num_images) == (7, 41, 2)
     assert request.width > request.height
     assert request.negative_prompt == "fog"
+
+
+async def test_a_lora_is_chosen_and_told_with_the_picture(desk: Desk) -> None:
+    await desk.page.get_by_text("Details").click()
+    await expect(desk.page.get_by_label("How much of it")).to_be_hidden()
+    await desk.page.get_by_label("LoRA").select_option("styles/ink")
+    await desk.page.get_by_label("How much of it").fill("0.5")
+    await desk.draw("an inky fox")
+    assert desk.engine.begun[-1][0].loras == (Lora("styles/ink", 0.5),)
+    await desk.page.get_by_role("button", name="Open: an inky fox").click()
+    await expect(desk.page.get_by_text("styles/ink 0.5")).to_be_visible()
 
 
 async def test_a_job_can_be_cancelled_while_it_forms_and_while_it_waits(desk: Desk) -> None:

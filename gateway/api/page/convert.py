@@ -39,6 +39,7 @@ def job(record: JobRecord, ahead: int | None = None) -> schemas.PageJob:
         num_inference_steps=request.num_inference_steps,
         guidance_scale=request.guidance_scale,
         num_images=request.num_images,
+        loras=list(request.loras),
         strength=request.strength if request.init_image else None,
         masked=request.mask_image is not None,
         pictures=[

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from contracts.images import ModelInfo
+from contracts.images import Lora, ModelInfo
 from contracts.jobs import JobState
 
 
@@ -48,6 +48,7 @@ class PageJob(msgspec.Struct, kw_only=True):
     num_inference_steps: int
     guidance_scale: float
     num_images: int
+    loras: list[Lora]
     strength: Annotated[float | None, Meta(description="Null unless it starts from a picture.")]
     masked: bool
     pictures: list[PagePicture]

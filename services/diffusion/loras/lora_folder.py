@@ -21,6 +21,8 @@ from services.diffusion.model_folder import PICKLES
 log = structlog.get_logger()
 
 SUFFIX = ".safetensors"
+RESERVED = frozenset(":,<>")
+"""What stands around names where people write them."""
 LOOK_EVERY_S = 5.0
 """Seconds for which the list is believed."""
 
@@ -86,6 +88,9 @@ class LoraFolder:
         return dict(sorted(found.items()))
 
     def _read(self, name: str, path: Path) -> LoraFile | None:
+        if not name.isprintable() or RESERVED & set(name):
+            self._refuse(path, 0, f"a name has none of {' '.join(sorted(RESERVED))} and no line breaks: rename it")
+            return None
         try:
             changed = path.stat().st_mtime_ns
             known = self._files.get(name)

@@ -99,6 +99,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> No
 def test_a_folder_lists_its_files_by_their_paths_and_leaves_out_what_is_none(tmp_path: Path) -> None:
     header_only(tmp_path / "ink.safetensors", SD15)
     header_only(tmp_path / "styles" / "oil paint.safetensors", SDXL)
+    header_only(tmp_path / "ink:0.5.safetensors", SD15)
     (tmp_path / "broken.safetensors").write_bytes(b"junk")
     (tmp_path / "old.ckpt").write_bytes(b"pickled")
     folder = LoraFolder(tmp_path)

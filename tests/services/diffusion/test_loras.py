@@ -188,6 +188,20 @@ def test_the_loras_used_last_stay_in_memory(tiny_model: TinyModel, tmp_path: Pat
     assert hot(engine) == ["c", "b"]
 
 
+def test_requests_with_the_same_loras_and_weights_share_what_they_wear(tiny_model: TinyModel, tmp_path: Path) -> None:
+    """Or OpenVINO would compile for each, and torch merge none."""
+    engine = engine_of(tiny_model("flux-dev"), several(tmp_path, "a"), keep_loras=4)
+    engine.load(engine.models[0].id)
+    loaded = engine._cache.peek(engine.models[0].id)
+    assert loaded is not None
+    file = engine._loras.files["a"]
+    first = [loaded.adapters.worn(((file, weight / 4),)) for weight in range(4)]
+    assert [loaded.adapters.worn(((file, weight / 4),)) for weight in range(4)] == first
+    loaded.adapters.worn(((file, 2.0),))
+    assert loaded.adapters.worn(((file, 0.75),)) is first[3]
+    assert loaded.adapters.worn(((file, 0.0),)) is not first[0]
+
+
 def test_loras_count_as_memory_and_make_room_for_each_other(tiny_model: TinyModel, tmp_path: Path) -> None:
     folder = several(tmp_path, "ab")
     roomy = engine_of(tiny_model("flux-dev"), folder)

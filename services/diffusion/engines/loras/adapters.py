@@ -49,7 +49,7 @@ class Adapters:
         self._denoiser = denoiser
         self._most = most
         self._hot: dict[LoraFile, Mapping[str, Terms]] = {}  # the one used last at the end
-        self._worn: dict[Weighted, Worn] = {}
+        self._worn: dict[Weighted, Worn] = {}  # likewise
         self._lock = threading.Lock()
         self.plain = self._made((), {})
 
@@ -88,11 +88,11 @@ class Adapters:
                 self._hot[file] = self._hot.pop(file) if file in self._hot else self._read(file)
             while len(self._hot) > self._most and self.forget(but=asked):
                 pass
-            if asked not in self._worn:
-                for key in list(self._worn)[: len(self._worn) + 1 - self._most]:
-                    del self._worn[key]
-                self._worn[asked] = self._made(asked, self._together(asked))
-            return self._worn[asked]
+            worn = self._worn.pop(asked, None) or self._made(asked, self._together(asked))
+            self._worn[asked] = worn
+            if len(self._worn) > self._most:
+                del self._worn[next(iter(self._worn))]
+            return worn
 
     def _read(self, file: LoraFile) -> Mapping[str, Terms]:
         read = read_terms(file, self._model, self._pipe, self._wearers)
