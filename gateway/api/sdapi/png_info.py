@@ -13,6 +13,10 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEY = re.compile(r"[\w ]+")
 _LONGEST_LINE = 1 << 16
 """Characters of the line of pairs; a longer one is no web UI's."""
+_MOST_CHUNKS = 10_000
+_MOST_TEXT = 1 << 20
+"""Bytes of all texts together."""
+_TEXTS = (b"tEXt", b"iTXt")
 _NEGATIVE = "Negative prompt: "
 
 
@@ -24,6 +28,8 @@ def read_png_info(data: bytes) -> schemas.PngInfoAnswer:
     """
     if not data.startswith(_SIGNATURE):
         raise EaselError(ErrorCode.INVALID_REQUEST, "image is not a PNG picture", param="image")
+    if sum(len(body) for kind, body in _chunks(data) if kind in _TEXTS) > _MOST_TEXT:
+        raise EaselError(ErrorCode.INVALID_REQUEST, f"image has more than {_MOST_TEXT} bytes of text", param="image")
     items = dict(_texts(data))
     info = items.get("parameters", "")
     return schemas.PngInfoAnswer(info=info, items=items, parameters=_parameters(info))
@@ -40,8 +46,10 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(_SIGNATURE)
-    while at + 12 <= len(data):
+    """The first of them, so many as real pictures have."""
+    at, count = len(_SIGNATURE), 0
+    while at + 12 <= len(data) and count < _MOST_CHUNKS:
+        count += 1
         size, kind = struct.unpack_from(">I4s", data, at)
         yield kind, data[at + 8 : at + 8 + size]
         at += 12 + size

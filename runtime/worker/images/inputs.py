@@ -36,7 +36,7 @@ def read_image(data: bytes) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def decode_mask(data: bytes, request: GenerateImage) -> Image.Image:
@@ -82,9 +82,10 @@ def _opened(data: bytes, param: str) -> Image.Image:
         )
     try:
         image.load()
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     except _DECODE_FAULTS as fault:
         raise _refusal(param, f"cannot be decoded: {fault}") from fault
+    return image
 
 
 def _refusal(param: str, said: str) -> EaselError:
