@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import cluster, enhancer, events, fleet, joining, latency, memory, refusal, signing, throughput
+from benchmarks import cluster, enhancer, events, fleet, hostile, joining, latency, memory, refusal, signing, throughput
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "joining": ("Workers that come and go", joining),
     "cluster": ("When a server of the bus ends", cluster),
     "events": ("From a step to its event at the client", events),
+    "hostile": ("Clients that mean harm, and the others", hostile),
     "refusal": ("A full queue says so", refusal),
     "enhancer": ("Better prompts from the model that comes along", enhancer),
     "signing": ("What the signature of origin costs", signing),
