@@ -154,6 +154,35 @@ Counting.TestCase.settings = settings(max_examples=200, stateful_step_count=40, 
 test_the_account_agrees_with_a_plain_list_of_what_happened = Counting.TestCase
 
 
+class Pacing(RuleBasedStateMachine):
+    """The rate beside a bucket of tokens: as many as a minute has jobs, filled evenly, one for each job."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits = KeyLimits(requests_per_minute=6)
+        self.account, self.now, self.made, self.tokens = Account(), NOON, 0, 6.0
+
+    @rule()
+    def submit(self) -> None:
+        self.made += 1
+        if self.tokens > 1 - 1e-6:
+            self.account = self.account.admit(job(str(self.made)), self.limits, self.now)
+            self.tokens -= 1
+            return
+        with pytest.raises(EaselError, match="requests_per_minute") as refused:
+            self.account.admit(job(str(self.made)), self.limits, self.now)
+        assert refused.value.retry_after_s == pytest.approx(max(1.0, (1 - self.tokens) * 10))
+
+    @rule(seconds=st.sampled_from([0.5, 3, 10, 61]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.tokens = min(6.0, self.tokens + seconds / 10)
+
+
+Pacing.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+test_the_rate_agrees_with_a_bucket_of_tokens = Pacing.TestCase
+
+
 @pytest.fixture
 def keys_file(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
