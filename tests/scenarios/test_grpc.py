@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -73,6 +74,25 @@ async def test_one_call_draws_one_picture_with_the_dialects_presets(
     assert drawn.image.startswith(b"\x89PNG")
     assert drawn.image == again.image
     assert (free.seed, json.loads(free.metadata_json)["guidance_scale"], free.width) == (0, 0, 64)
+
+
+async def test_loras_are_listed_taken_and_refused_by_name(
+    start_gateway: StartGateway, bus_settings: BusSettings
+) -> None:
+    engine = FakeEngine(loras=("fog", "styles/ink"))
+    async with start_gateway() as gateway, running_worker(bus_settings, engine):
+        await offering(gateway)
+        async with calling(gateway) as stub:
+            listed = (await stub.GetStatus(pb.StatusRequest())).loras
+            fields: dict[str, Any] = {"prompt": "a fox", "width": 64, "height": 64, "num_inference_steps": 3, "seed": 1}
+            plain = await stub.GenerateImage(pb.ImageRequest(**fields))
+            foggy = await stub.GenerateImage(pb.ImageRequest(**fields, loras=[pb.Lora(name="fog", weight=0.5)]))
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.GenerateImage(pb.ImageRequest(**fields, loras=[pb.Lora(name="mist")]))
+    assert [(it.model, list(it.names)) for it in listed] == [("fake", ["fog", "styles/ink"])]
+    assert plain.image != foggy.image
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "there are: fog, styles/ink" in (refused.value.details() or "")
 
 
 async def test_a_stream_tells_the_job_its_steps_and_the_picture(

@@ -16,11 +16,13 @@ pytest.importorskip("diffusers")
 pytest.importorskip("services.diffusion.engines.openvino.backend", reason="openvino is not installed")
 
 from contracts.errors import EaselError
+from contracts.images import Lora
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.factory import build_engine, default_cache
 from services.diffusion.engines.openvino.backend import OpenVINOBackend
 from services.diffusion.engines.torch_backend import TorchBackend
+from services.diffusion.loras.lora_folder import LoraFolder
 from services.diffusion.settings import DiffusionSettings
 from services.diffusion.torch_options import TorchOptions
 from tests.conformance.image_engine import draw
@@ -85,6 +87,20 @@ def test_weights_of_eight_bits_take_less_room_and_draw_nearly_the_same(tiny_mode
     assert np.abs(draw(exact, info) - draw(small, info)).mean() < 8
     sixteen, eight = (next((tmp_path / name).rglob("denoiser.bin")).stat().st_size for name in ("16", "8"))
     assert eight < 0.75 * sixteen
+
+
+@pytest.mark.parametrize("form", [{}, {"eight_bits": True}, {"static": True}], ids=["float16", "int8", "static"])
+def test_a_lora_is_merged_into_weights_of_every_form(
+    tiny_model: TinyModel, tiny_loras: TinyModel, tmp_path: Path, form: dict[str, Any]
+) -> None:
+    folder, loras = tiny_model("stable-diffusion-3"), LoraFolder(tiny_loras("stable-diffusion-3"))
+    model, asked = Catalogue().find(str(folder)), (Lora("a", 0.2), Lora("styles/b", -0.1))
+    make = partial(OpenVINOBackend, cache=tmp_path, dtype="float32", **form)
+    plain, compiled = DiffusersEngine([model], "cpu", loras=loras), DiffusersEngine([model], "cpu", make, loras=loras)
+    info = plain.models[0]
+    expected, drawn = (draw(engine, info, loras=asked) for engine in (plain, compiled))
+    assert np.abs(expected - drawn).mean() < (8 if "eight_bits" in form else 1)
+    assert np.abs(expected - draw(compiled, info)).mean() > 16
 
 
 @pytest.mark.parametrize("device", ["npu", "gpu.7", "nonsense"])
