@@ -28,7 +28,7 @@ def users(
     device: Devices = None,
     cluster: Annotated[bool, typer.Option("--cluster", help="The streams have copies on several servers.")] = False,
 ) -> None:
-    """Print nats-server's configuration of the users: what each may do, all else denied."""
+    """Print the users of the bus as nats-server's configuration."""
     words = ["easel bus users", *[f"--device {name}" for name in device or ()], *["--cluster"] * cluster]
     words += [f"--namespace {namespace}"] * (namespace != "easel")
     result(f"# Written by: {' '.join(words)}\n# 'easel bus keys' writes keys/keys.conf, with the public key of each.")
@@ -41,7 +41,7 @@ def keys(
     device: Devices = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key for each user that has none in FOLDER, and keys.conf with the public halves for nats-server."""
+    """Make the keys that are missing, and keys.conf for nats-server."""
     files = {name: folder / f"{name}.nk" for name in (*SERVICES, *(device or ()))}
     try:
         public = make_keys(files)

@@ -81,7 +81,7 @@ def services(
     pid_file: PidFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let our own services onto the bus, each with its key and the least rights; again after an upgrade."""
+    """Let our own services in, each with its key; again after upgrades."""
     Registry(nats).write(namespace)
     told = _tell(nats, pid_file)
     keys = {name: str(nats / f"{name}.nk") for name in SERVICES}

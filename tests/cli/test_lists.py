@@ -134,7 +134,7 @@ def test_unloading_names_the_workers(gateway: StubGateway) -> None:
     assert easel("models", "unload", "sd15").stdout == "a\nb\n"
 
 
-@pytest.mark.parametrize("group", [(), ("jobs",), ("models",), ("keys",), ("edge",)])
+@pytest.mark.parametrize("group", [(), ("jobs",), ("models",), ("keys",), ("edge",), ("bus",)])
 def test_the_help_says_whole_what_each_command_does(group: tuple[str, ...]) -> None:
     _, _, commands = easel(*group, "--help").stdout.partition("Commands:")
     assert commands
