@@ -58,12 +58,22 @@ async def soak(options: argparse.Namespace, folder: Path) -> int:
         while not draining.done():
             struck["ended by themselves"] += system.revive()
             await asyncio.wait([draining], timeout=0.5)
-        draining.result()
+        if draining.exception():
+            _tell_unfinished(clients, folder)
+            draining.result()
         await _ready(http, system.urls)
         await _idle(bus)
         results = [await check(http, system.urls[1 % len(system.urls)], client) for client in clients]
         faults = [fault for _, found in results for fault in found] + await bus_faults(bus, clients)
     return _report(struck, clients, sum((count for count, _ in results), Counter()), faults)
+
+
+def _tell_unfinished(clients: list[Client], folder: Path) -> None:
+    """Which jobs did not end, what their clients were told last, and the last words of every process."""
+    for promise in (promise for client in clients for promise in client.promises if not promise.took_s):
+        print(f"{promise.job_id} did not end: {len(promise.events)} events, then {promise.last_answer}")
+    for log in sorted(folder.glob("*.log")):
+        print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-8:], sep="\n")
 
 
 def _report(struck: Counter[str], clients: list[Client], counts: Counter[str], faults: list[str]) -> int:

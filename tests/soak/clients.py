@@ -44,6 +44,8 @@ class Promise:
     """The first last state that it was told."""
     events: list[Event] = field(default_factory=list)
     """As followed, across reconnects."""
+    last_answer: str = ""
+    """What it was told last that was no answer."""
 
 
 class Client:
@@ -71,7 +73,7 @@ class Client:
                 await self._ask_cancel(promise)
             if self._random.random() < 0.5:
                 await self._follow(promise)
-            promise.ended_as = await self.state(promise.job_id)
+            promise.ended_as = await self.state(promise)
             promise.took_s = time.monotonic() - promise.accepted_at
 
     def _gateway(self) -> str:
@@ -101,17 +103,22 @@ class Client:
 
     async def _follow(self, promise: Promise) -> None:
         """Follow to the end over as many connections as it takes."""
-        while not (promise.events and promise.events[-1].kind == "finished"):
+        while not (promise.events and promise.events[-1].kind == "finished") and promise.ended_as != "unknown":
             headers = {"Last-Event-ID": promise.events[-1].id} if promise.events else {}
             try:
                 await self._read_events(promise, headers)
-            except httpx.TransportError:
+            except httpx.TransportError as fault:
+                promise.last_answer = repr(fault)
                 await asyncio.sleep(0.05)
 
     async def _read_events(self, promise: Promise, headers: dict[str, str]) -> None:
         url = f"{self._gateway()}/job/{promise.job_id}/events"
         async with self._http.stream("GET", url, headers=headers) as answer:
+            if answer.status_code == 404:
+                promise.ended_as = "unknown"
+                return
             if answer.status_code != 200:
+                promise.last_answer = f"{answer.status_code} {(await answer.aread())[:200]!r}"
                 await asyncio.sleep(0.05)
                 return
             event = position = data = ""
@@ -127,16 +134,18 @@ class Client:
                         promise.events.append(Event(position, event, json.loads(data)))
                     event = ""
 
-    async def state(self, job_id: str) -> str:
+    async def state(self, promise: Promise) -> str:
         """A job's last state, from any gateway that answers."""
         while True:
             try:
-                answer = await self._http.get(f"{self._gateway()}/job/{job_id}")
-            except httpx.TransportError:
+                answer = await self._http.get(f"{self._gateway()}/job/{promise.job_id}")
+            except httpx.TransportError as fault:
+                promise.last_answer = repr(fault)
                 await asyncio.sleep(0.05)
                 continue
             if answer.status_code == 404:
                 return "unknown"
+            promise.last_answer = f"{answer.status_code} {answer.text[:200]}"
             state = answer.json().get("status", "") if answer.status_code == 200 else ""
             if state in STATES:
                 return str(state)

@@ -22,7 +22,7 @@ async def check(http: httpx.AsyncClient, gateway: str, client: Client) -> tuple[
     counts: Counter[str] = Counter()
     faults: list[str] = []
     for promise in client.promises:
-        state = await client.state(promise.job_id)
+        state = await client.state(promise)
         counts[state] += 1
         found = [*history_faults(promise, state), *await _result_faults(http, gateway, promise, state)]
         faults += [f"{promise.job_id}: {fault}" for fault in found]
