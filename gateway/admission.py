@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from contracts.errors import EaselError, ErrorCode
+from runtime.process.waiting import until
 
 FRESH_S = 0.1
 """Seconds for which a count from the bus is good enough while there is plenty of room."""
@@ -118,8 +119,7 @@ class Admission:
             self._take(queue)
 
     async def _ask(self, pool: str, queue: _Queue) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(queue.settled.wait(), _SETTLE_S)
+        await until(queue.settled, _SETTLE_S)
         on_their_way = queue.on_their_way  # not 0 only when the bus is slow: counted as waiting rather than forgotten
         queue.questions += 1
         queue.fault = None

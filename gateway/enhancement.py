@@ -7,7 +7,6 @@ was written.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable
 
@@ -23,6 +22,7 @@ from runtime.messaging.cancel_signals import send_cancel
 from runtime.messaging.connection import Bus
 from runtime.messaging.job_client import remove_job, waiting_jobs
 from runtime.messaging.routing_slip import pass_on
+from runtime.process.waiting import until
 
 log = structlog.get_logger()
 
@@ -102,8 +102,7 @@ class OverdueEnhancements:
             for job in jobs:
                 if job.to_enhance and now - self._seen[job.id] > job.to_enhance.timeout_s + MARGIN_S:
                     await self._give_up(job)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PAUSE_S)
+            await until(stop, PAUSE_S)
 
     async def _give_up(self, job: Job) -> None:
         await pass_on(self._bus, job, as_it_was(job.request.prompt))

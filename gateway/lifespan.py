@@ -24,6 +24,7 @@ from runtime.messaging.presence import Roster
 from runtime.messaging.reaper import DeadLetterReaper
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare
+from runtime.process.waiting import until
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class BusLink:
                 log.exception("the link to the bus broke; it is made anew")
             finally:
                 self._backend = None
-            await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+            await until(stop, PAUSE_S)
 
     async def _serve(self, bus: Bus, stop: asyncio.Event) -> None:
         """Until `stop`, or until the connection is closed for good."""
@@ -120,7 +121,7 @@ class BusLink:
                 await keeper.run(stop)
             except (EaselError, BusError) as fault:
                 log.warning("cannot look after the pools", fault=str(fault))
-                await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+                await until(stop, PAUSE_S)
 
     async def _oversee_enhancements(self, bus: Bus, stop: asyncio.Event) -> None:
         overdue = OverdueEnhancements(bus)
@@ -129,7 +130,7 @@ class BusLink:
                 await overdue.run(stop)
             except (EaselError, BusError, SchemaMismatch) as fault:
                 log.warning("cannot look after the prompts to enhance", fault=str(fault))
-                await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+                await until(stop, PAUSE_S)
 
     async def _reap(self, bus: Bus, stop: asyncio.Event) -> None:
         reaper = DeadLetterReaper(bus, self.name)
@@ -138,7 +139,7 @@ class BusLink:
                 await reaper.run(stop)
             except (EaselError, BusError) as fault:
                 log.warning("cannot clear away dead jobs", fault=str(fault))
-                await _first(stop.wait(), asyncio.sleep(PAUSE_S))
+                await until(stop, PAUSE_S)
 
 
 async def _first(*waits: Any) -> None:

@@ -7,7 +7,6 @@ and what it had in hand goes to another worker that can draw it; without one it 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 
 import structlog
@@ -19,6 +18,7 @@ from runtime.messaging.connection import Bus
 from runtime.messaging.job_client import declared_pools, move_job, waiting_jobs
 from runtime.messaging.presence import Roster
 from runtime.messaging.topology import declare_pool
+from runtime.process.waiting import until
 
 log = structlog.get_logger()
 
@@ -55,8 +55,7 @@ class PoolKeeper:
             for pool in [pool for pool, due in self._due.items() if pool not in live and due <= now]:
                 await self._empty(pool)
                 self._due[pool] = now + PRESENCE_INTERVAL_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PAUSE_S)
+            await until(stop, PAUSE_S)
 
     async def _empty(self, pool: str) -> None:
         """Move what can be drawn elsewhere."""

@@ -66,11 +66,13 @@ async def within(events: AsyncIterator[JobEvent], limit_s: float, job: Job) -> A
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            yield await asyncio.wait_for(anext(events), deadline - time.monotonic())
+            async with asyncio.timeout(deadline - time.monotonic()):
+                event = await anext(events)
         except StopAsyncIteration:
             return
         except TimeoutError as fault:
             raise still_running(job, limit_s) from fault
+        yield event
 
 
 def still_running(job: Job, limit_s: float) -> EaselError:

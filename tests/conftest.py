@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 
@@ -18,6 +20,21 @@ from tests.support.nats_server import NatsServer
 from tests.support.systems import start_gateway
 
 __all__ = ["start_gateway"]
+
+TEARDOWN_S = 120
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """End a process whose event loop waits for ever for a task that ignores its cancellation.
+
+    pytest-timeout stops the test, but not that wait, which comes after it.
+    """
+    faulthandler.dump_traceback_later(TEARDOWN_S, exit=True, file=sys.__stderr__)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="session", autouse=True)

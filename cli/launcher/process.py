@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.launcher import process_group
 from cli.launcher.log_file import LogFile
+from runtime.process.waiting import until
 
 _LONGEST_LINE = 1 << 20
 _DRAIN_S = 2.0
@@ -96,8 +97,7 @@ class ManagedProcess:
                 return
             pause_s = pause_after(loop.time() - began)
             self._on_crash(self, status, pause_s)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause_s)
+            await until(self._stop, pause_s)
 
     async def _run(self) -> int:
         """Its exit status, negative for a signal; nothing of its process group is left."""
@@ -128,7 +128,8 @@ class ManagedProcess:
             self.pid = None
             # a grandchild in a session of its own may hold the pipe for ever
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(lines, _DRAIN_S)
+                async with asyncio.timeout(_DRAIN_S):
+                    await lines
 
     async def _until_ended(self, process: asyncio.subprocess.Process) -> int:
         ended = asyncio.create_task(process.wait())

@@ -22,7 +22,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
+from nats.errors import ConnectionClosedError, NoRespondersError, OutboundBufferLimitError, UnexpectedEOF
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 
@@ -31,6 +31,7 @@ from contracts.subjects import Subjects, subject_token
 from runtime.messaging import transport
 from runtime.messaging.metrics import sending
 from runtime.messaging.settings import BusSettings
+from runtime.process.waiting import keep_cancellations
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ _TRANSIENT_CODES = {10008, 10023, 10047, 10126, 10158}
 """Temporary JetStream conditions: no leader, resources, storage, copies being added, duplicate still in process."""
 STORE_FAILED = 10077
 """A limit of the stream was reached; its text says which."""
-_VAGUE = {"Connection lost", "nats: unexpected EOF"}
+_VAGUE = (ConnectionError, UnexpectedEOF)
 """Complaints that follow from others."""
 _STORE_TIMEOUT_S = 2.0
 _PAUSE_S = 0.25
@@ -102,12 +103,13 @@ class Bus:
             EaselError: UNAVAILABLE when no server answers in `timeout_s`, with the server's last complaint.
         """
         transport.install()
-        complaints: list[str] = []
+        keep_cancellations()
+        complaints: list[Exception] = []
         bus: Bus | None = None
 
         async def on_error(fault: Exception) -> None:
-            complaints.append(str(fault) or type(fault).__name__)
-            log.warning("bus complains", fault=complaints[-1])
+            complaints.append(fault)
+            log.warning("bus complains", fault=_words(fault))
 
         async def on_reconnect() -> None:
             log.info("bus reconnected")
@@ -121,8 +123,8 @@ class Bus:
 
         options = _identity(settings)
         try:
-            client = await asyncio.wait_for(
-                nats.connect(
+            async with asyncio.timeout(timeout_s):
+                client = await nats.connect(
                     settings.url.split(","),
                     name=name,
                     inbox_prefix=f"_INBOX_{subject_token(inbox or settings.user or name)}".encode(),
@@ -137,12 +139,10 @@ class Bus:
                     reconnected_cb=on_reconnect,
                     closed_cb=on_close,
                     **options,
-                ),
-                timeout_s,
-            )
+                )
         except (TimeoutError, NatsError, OSError) as fault:
-            telling = [complaint for complaint in complaints if complaint not in _VAGUE] or complaints
-            said = f": {telling[-1]}" if telling else ""
+            telling = [complaint for complaint in complaints if not isinstance(complaint, _VAGUE)] or complaints
+            said = f": {_words(telling[-1])}" if telling else ""
             message = f"no NATS server answers at {settings.url}{said}; start one, or set EASEL_NATS_URL"
             raise EaselError(ErrorCode.UNAVAILABLE, message) from fault
         bus = cls(client, settings)
@@ -150,7 +150,8 @@ class Bus:
             yield bus
         finally:
             with contextlib.suppress(NatsError, OSError, TimeoutError):
-                await asyncio.wait_for(client.close(), 5)
+                async with asyncio.timeout(5):
+                    await client.close()
 
     @property
     def connected(self) -> bool:
@@ -304,6 +305,10 @@ class Bus:
             raise NoRespondersError
         answer: dict[str, Any] = json.loads(message.data)
         return answer
+
+
+def _words(fault: Exception) -> str:
+    return str(fault) or type(fault).__name__
 
 
 def _identity(settings: BusSettings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from nats.js.errors import Error as JetStreamError
 from runtime.messaging.connection import NANOSECONDS, Bus
 from runtime.messaging.metrics import template_of
 from runtime.process.telemetry import TRACEPARENT
+from runtime.process.waiting import until
 
 log = structlog.get_logger()
 
@@ -84,7 +85,8 @@ class JobQueue:
             with contextlib.suppress(NatsError, TimeoutError):
                 # Draining unsubscribes first, so that the server gives the open request to nobody, then lets in what
                 # was already on its way.
-                await asyncio.wait_for(subscription.drain(), 5)  # type: ignore[no-untyped-call]
+                async with asyncio.timeout(5):
+                    await subscription.drain()  # type: ignore[no-untyped-call]
             await self._hand_back_rest()
 
     async def _receive(self, message: Msg) -> None:
@@ -156,5 +158,4 @@ class JobQueue:
                 wait.cancel()
 
     async def _pause(self, stop: asyncio.Event) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _REFUSED_PAUSE_S)
+        await until(stop, _REFUSED_PAUSE_S)

@@ -95,7 +95,8 @@ async def answering(
         yield
     finally:
         with contextlib.suppress(NatsError, TimeoutError):
-            await asyncio.wait_for(service.stop(), 5)
+            async with asyncio.timeout(5):
+                await service.stop()
 
 
 def _handler(question: Question) -> Callable[[Request], Awaitable[None]]:

@@ -24,6 +24,7 @@ from contracts.preparation import (
     UnloadModel,
 )
 from runtime.messaging.connection import Bus
+from runtime.process.waiting import until
 
 log = structlog.get_logger()
 
@@ -157,8 +158,7 @@ class _Telling:
 
     async def keep_alive(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), ALIVE_S)
+            await until(self._news, ALIVE_S)
             self._news.clear()
             if not self._untold:
                 self._untold.append(self._last)

@@ -61,7 +61,8 @@ class BoundedTcpTransport(TcpTransport):
             return
         closing = asyncio.ensure_future(writer.wait_closed())
         try:
-            await asyncio.wait_for(asyncio.shield(closing), CLOSE_TIMEOUT_S)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.shield(closing)
         except TimeoutError:
             closing.cancel()
             writer.transport.abort()

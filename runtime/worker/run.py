@@ -33,6 +33,7 @@ from runtime.process.metrics import MetricsSettings, serve_metrics
 from runtime.process.settings import SettingsError, load
 from runtime.process.shutdown import Shutdown
 from runtime.process.telemetry import TelemetrySettings
+from runtime.process.waiting import until
 from runtime.worker.handler import Handler
 from runtime.worker.loop import JobLoop
 from runtime.worker.preparation import preparing
@@ -137,8 +138,7 @@ class Worker:
                 changed.clear()
                 await announce(bus, self._presence(pool, handler, loop))
                 await asyncio.sleep(PRESENCE_PAUSE_S)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), PRESENCE_INTERVAL_S - PRESENCE_PAUSE_S)
+                await until(changed, PRESENCE_INTERVAL_S - PRESENCE_PAUSE_S)
 
         task = asyncio.create_task(repeat())
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 from PIL import Image
@@ -13,6 +12,7 @@ from contracts.images import GenerateImage, ModelInfo
 from runtime.messaging.connection import Bus, BusError
 from runtime.messaging.settings import BusSettings
 from runtime.process.shutdown import Shutdown
+from runtime.process.waiting import until
 from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
 from runtime.worker.images.handler import ImageHandler
 from runtime.worker.images.output import PLAIN, Output
@@ -91,8 +91,7 @@ class EdgeProcess:
                 await self._join(shutdown)
             except (EaselError, BusError) as fault:
                 log.warning("not on the bus", fault=str(fault))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(shutdown.soft.wait(), PAUSE_S)
+            await until(shutdown.soft, PAUSE_S)
 
     async def _join(self, shutdown: Shutdown) -> None:
         """One stay on the bus, which a connection closed for good ends too."""

@@ -7,7 +7,6 @@ worker at the moment, draws nothing, and has the pool's queue declared, in which
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.metadata
 import os
 import socket
@@ -28,6 +27,7 @@ from runtime.messaging.topology import declare, declare_pool
 from runtime.process import logging
 from runtime.process.settings import SettingsError, load
 from runtime.process.shutdown import Shutdown
+from runtime.process.waiting import until
 from runtime.worker.run import pool_of
 from runtime.worker.settings import WorkerSettings
 from services.diffusion.catalogue import Catalogue
@@ -69,8 +69,7 @@ async def stand_by(
         log.info("standing by", pool=pool, models=[model.id for model in models])
         while not shutdown.soft.is_set() and not bus.closed.is_set():
             await announce(bus, msgspec.structs.replace(presence, sent_at=time.time()))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(shutdown.soft.wait(), PRESENCE_INTERVAL_S)
+            await until(shutdown.soft, PRESENCE_INTERVAL_S)
         await announce(bus, msgspec.structs.replace(presence, stopping=True))
 
 

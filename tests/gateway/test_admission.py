@@ -31,9 +31,9 @@ class Bus:
         self.asked += 1
         if self.silent:
             await asyncio.Event().wait()
+        await asyncio.sleep(0)
         if self.fault:
             raise self.fault
-        await asyncio.sleep(0)
         answer = Depth(self.waiting)
         await asyncio.sleep(0)
         return answer

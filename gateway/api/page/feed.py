@@ -194,6 +194,7 @@ def _without_steps(job: schemas.PageJob) -> schemas.PageJob:
 
 async def _next(heard: OverheardJobs, within_s: float) -> tuple[str, JobEvent] | None:
     try:
-        return await asyncio.wait_for(heard.next(), max(within_s, 0))
+        async with asyncio.timeout(within_s):
+            return await heard.next()
     except TimeoutError:
         return None

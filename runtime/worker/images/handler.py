@@ -216,7 +216,8 @@ class ImageHandler:
         await self._thumbnails.close(CLOSE_S)
         self._encoders.shutdown(wait=False)
         try:
-            await asyncio.wait_for(self._alone(self._engine.close), CLOSE_S)
+            async with asyncio.timeout(CLOSE_S):
+                await self._alone(self._engine.close)
         except TimeoutError:
             return
         self._thread.stop()
