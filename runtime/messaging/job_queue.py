@@ -28,6 +28,10 @@ PRIORITY_GROUP = "workers"
 _EXPIRES_S = 30.0
 _HEARTBEAT_S = 5.0
 _REFUSED_PAUSE_S = 1.0
+_UNDECLARED_PAUSE_S = 0.25
+_NO_RESPONDERS = "503"
+"""No gateway has declared the queue yet, or its leader is being elected."""
+_NOTHING_CAME = ("404", "408")
 
 
 class Delivery:
@@ -140,9 +144,11 @@ class JobQueue:
                 return message  # even if an older request asked for it: it is ours now
             if message.subject != f"{self._inbox}.{self._pulls}" or status == "100":
                 continue
-            if status not in ("404", "408"):
+            if status == _NO_RESPONDERS:
+                await until(stop, _UNDECLARED_PAUSE_S)
+            elif status not in _NOTHING_CAME:
                 log.warning("pull refused", status=status, reason=headers.get("Description", ""))
-                await self._pause(stop)
+                await until(stop, _REFUSED_PAUSE_S)
             return None
 
     async def _arrival(self, stop: asyncio.Event, reconnected: asyncio.Event) -> Msg | None:
@@ -156,6 +162,3 @@ class JobQueue:
         finally:
             for wait in waits:
                 wait.cancel()
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        await until(stop, _REFUSED_PAUSE_S)
