@@ -15,6 +15,7 @@ from contracts.capability import check
 from contracts.errors import EaselError
 from contracts.events import EventId
 from contracts.images import MAX_IMAGES, MAX_PROMPT_CHARACTERS
+from contracts.sent_pictures import MAX_PIXELS, MAX_SIDE
 from gateway.api.axera import convert as axera
 from gateway.api.axera import schemas as axera_schemas
 from gateway.api.chat import convert as chat
@@ -32,10 +33,10 @@ from gateway.api.sdapi import convert as sdapi
 from gateway.api.sdapi import schemas as sdapi_schemas
 from gateway.api.sdapi.png_info import read_png_info
 from gateway.body import _parts, parse
-from gateway.pictures import MAX_PIXELS, MAX_SIDE, picture_from_text, picture_size
+from gateway.pictures import picture_from_text, picture_size
 from gateway.resolve import Wanted, resolve
 from gateway.settings import GatewaySettings
-from runtime.worker.images.inputs import decode_mask, read_image
+from runtime.worker.images.inputs import decode_image, decode_mask
 from tests.gateway.conftest import model_info
 from tests.support.builders import generate_image
 
@@ -52,16 +53,16 @@ def picture_header(data: bytes) -> None:
     width, height = picture_size(data, "image")
     assert 1 <= width <= MAX_SIDE
     assert 1 <= height <= MAX_SIDE
-    assert width * height <= MAX_PIXELS
+    assert width * height <= max(MAX_PIXELS.values())
 
 
 def picture_decoder(data: bytes) -> None:
-    """What the worker decodes: as small as the gateway said, or refused."""
+    """What the worker decodes: as the request has it, or refused."""
     with contextlib.suppress(EaselError):
-        assert decode_mask(data, REQUEST).size == (REQUEST.width, REQUEST.height)
-    image = read_image(data)
-    assert image.mode == "RGB"
-    assert image.width * image.height <= MAX_PIXELS
+        mask = decode_mask(data, REQUEST)
+        assert (mask.mode, mask.size) == ("L", (REQUEST.width, REQUEST.height))
+    image = decode_image(data, REQUEST)
+    assert (image.mode, image.size) == ("RGB", (REQUEST.width, REQUEST.height))
 
 
 def data_url(data: bytes) -> None:

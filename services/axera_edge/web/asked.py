@@ -6,19 +6,19 @@ import base64
 import binascii
 import re
 import secrets
+from typing import NoReturn
 
 import msgspec
-from PIL import Image, ImageOps
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import MAX_PROMPT_CHARACTERS, MAX_SEED, GenerateImage, InputImage, ModelInfo
+from contracts.sent_pictures import read_header
 from runtime.worker.images.engine import NO_INPUTS, Inputs
-from runtime.worker.images.inputs import read_image
+from services.axera_edge.web.resize_modes import RESIZE_MODES, start_picture
 
 MAX_PICTURES = 4
 """In one request: about 12 s at the card, below every client's patience."""
 MAX_STEPS = 150
-_STRETCH, _CROP, _PAD = 0, 1, 2
 _SCHEDULES = re.compile(
     r"(?i)( (karras|exponential|automatic|uniform|sgm uniform|polyexponential|simple|normal|beta))$"
 )
@@ -45,7 +45,7 @@ class Asked(msgspec.Struct, kw_only=True):
     denoising_strength: float | None = None
     resize_mode: int | None = None
 
-    def request(self, model: ModelInfo, picture: Image.Image | None) -> GenerateImage:
+    def request(self, model: ModelInfo, picture: bytes | None) -> GenerateImage:
         """Resolved in full for `model`, starting from `picture` if there is one.
 
         Steps become the nearest number that the model takes; guidance is bounded, for distilled models to none.
@@ -74,19 +74,18 @@ class Asked(msgspec.Struct, kw_only=True):
             strength=self._strength(),
         )
 
-    def inputs(self, picture: Image.Image | None, request: GenerateImage) -> Inputs:
-        """`picture` in the request's size: stretched (resize_mode 0), cropped (1) or with black borders (2)."""
+    def inputs(self, picture: bytes | None, request: GenerateImage) -> Inputs:
+        """`picture` in the request's size: stretched (resize_mode 0), cropped (1) or with black borders (2).
+
+        Raises:
+            EaselError: as `decode_image`.
+        """
         if picture is None:
             return NO_INPUTS
-        size = (request.width, request.height)
-        mode = self.resize_mode or _STRETCH
-        if mode == _CROP:
-            return Inputs(ImageOps.fit(picture, size, Image.Resampling.LANCZOS))
-        if mode == _PAD:
-            return Inputs(ImageOps.pad(picture, size, Image.Resampling.LANCZOS, color="black"))
-        if mode != _STRETCH:
+        mode = self.resize_mode or 0
+        if mode not in range(len(RESIZE_MODES)):
             _refuse("resize_mode", f"resize_mode {mode}: there are 0 (stretch), 1 (crop) and 2 (borders)")
-        return Inputs(picture.resize(size, Image.Resampling.LANCZOS))
+        return Inputs(start_picture(picture, request, mode))
 
     def _size(self, model: ModelInfo) -> tuple[int, int]:
         size = self.width or model.default_width, self.height or model.default_height
@@ -131,8 +130,8 @@ class Asked(msgspec.Struct, kw_only=True):
         )
 
 
-def read_picture(text: str) -> Image.Image:
-    """A picture in base64, with or without a `data:` prefix.
+def read_picture(text: str) -> bytes:
+    """The bytes of a picture in base64, with or without a `data:` prefix.
 
     Raises:
         EaselError: INVALID_REQUEST, `param` being `init_image`.
@@ -144,7 +143,8 @@ def read_picture(text: str) -> Image.Image:
         data = base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as fault:
         _refuse("init_image", f"init_image is not base64: {fault}", fault)
-    return read_image(data)
+    read_header(data, "init_image")
+    return data
 
 
 def _within(param: str, value: int, low: int, high: int) -> int:
@@ -153,5 +153,5 @@ def _within(param: str, value: int, low: int, high: int) -> int:
     return value
 
 
-def _refuse(param: str, message: str, cause: Exception | None = None) -> None:
+def _refuse(param: str, message: str, cause: Exception | None = None) -> NoReturn:
     raise EaselError(ErrorCode.INVALID_REQUEST, message, param=param) from cause
