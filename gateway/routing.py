@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.capability import can_draw
+from contracts import step_cache
+from contracts.capability import can_draw, check
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
 from contracts.workers import WorkerPresence
@@ -29,14 +30,15 @@ class Route(NamedTuple):
 
 
 def offered_models(workers: Iterable[WorkerPresence]) -> dict[str, tuple[ModelInfo, WorkerPresence]]:
-    """Every model that one of the workers offers, by id, with the first that does, and the LoRAs of all of them."""
+    """Every model that one of the workers offers, by id, with the first that does; LoRAs and caches of all of them."""
     found: dict[str, tuple[ModelInfo, WorkerPresence]] = {}
     for worker in workers:
         for model in worker.models:
             first, offers = found.setdefault(model.id, (model, worker))
-            if first.loras != model.loras:
+            if (first.loras, first.caches) != (model.loras, model.caches):
                 loras = tuple(sorted({*first.loras, *model.loras}))
-                found[model.id] = (msgspec.structs.replace(first, loras=loras), offers)
+                caches = tuple(dict.fromkeys((*first.caches, *model.caches)))
+                found[model.id] = (msgspec.structs.replace(first, loras=loras, caches=caches), offers)
     return found
 
 
@@ -47,33 +49,74 @@ def route(wanted: Wanted, workers: Sequence[WorkerPresence], settings: GatewaySe
     and is rounded only where none does.
 
     Raises:
-        EaselError: as `choose_model` and `find_loras`; as `resolve` for the first worker's model when none can draw it.
+        EaselError: as `choose_model`, `find_loras` and `step_cache.chosen`; UNSUPPORTED where those that can draw it
+            share a pool with one that cannot; as `resolve` for the first worker's model when none can.
     """
     name, among = at_device(wanted.model, named_device(wanted.device, workers))
     chosen = choose_model(name, [model for model, _ in offered_models(among).values()], settings)
     find_loras(wanted.loras, chosen)
+    step_cache.chosen(wanted.cache or "", chosen.caches)
     kinds = {model: None for worker in among for model in worker.models if model.id == chosen.id}
-    routes, refusals = list[tuple[bool, int, Route]](), list[EaselError]()
+    routes, refusals, mixed = list[tuple[bool, int, Route]](), list[EaselError](), list[EaselError]()
     for model in kinds:
         try:
             resolved = resolve(wanted, model, settings)
         except EaselError as refusal:
             refusals.append(refusal)
         else:
-            pool = choose_pool(resolved.request, among, waiting)
-            if pool is not None:
+            pool = choose_pool(resolved.request, workers, waiting, among)
+            if pool is None:
+                mixed += refusals_of_mixed_pools(resolved.request, workers, among)
+            else:
                 as_asked = _as_asked(wanted, resolved.request)
-                routes.append((as_asked, _room(pool, among, waiting), Route(resolved, pool)))
+                routes.append((as_asked, _room(pool, workers, waiting), Route(resolved, pool)))
     if not routes:
-        raise refusals[0]
+        raise [*mixed, *refusals][0]
     return max(routes, key=lambda it: it[:2])[2]
 
 
-def choose_pool(request: GenerateImage, workers: Iterable[WorkerPresence], waiting: Waiting) -> str | None:
-    """The pool where the request is likely to start first; None when no worker can draw it."""
+def choose_pool(
+    request: GenerateImage,
+    workers: Iterable[WorkerPresence],
+    waiting: Waiting,
+    among: Iterable[WorkerPresence] | None = None,
+) -> str | None:
+    """The pool where the request is likely to start first, of those that `among` are in; None when none can draw it.
+
+    Any worker of a pool may take its jobs, so a pool can what all its workers can.
+    """
     workers = list(workers)
-    pools = {worker.pool for worker in workers if any(can_draw(model, request) for model in worker.models)}
+    unable = {worker.pool for worker in workers if not _draws(worker, request)}
+    pools = {worker.pool for worker in (workers if among is None else among)} - unable
     return max(sorted(pools), key=lambda pool: _room(pool, workers, waiting)) if pools else None
+
+
+def refusals_of_mixed_pools(
+    request: GenerateImage, workers: Iterable[WorkerPresence], among: Iterable[WorkerPresence]
+) -> list[EaselError]:
+    """Why the workers of `among` that can draw the request do not get it."""
+    pools = {worker.pool for worker in among if _draws(worker, request)}
+    found = []
+    for worker in workers:
+        if worker.pool in pools and not _draws(worker, request):
+            lack = _lack(worker, request)
+            said = f"the workers that draw this share the pool {worker.pool} with {worker.id}, which does not"
+            message = f"{said} ({lack.message}); give them one of their own (EASEL_WORKER_POOL)"
+            found.append(EaselError(ErrorCode.UNSUPPORTED, message, param=lack.param))
+    return found
+
+
+def _draws(worker: WorkerPresence, request: GenerateImage) -> bool:
+    return any(can_draw(model, request) for model in worker.models)
+
+
+def _lack(worker: WorkerPresence, request: GenerateImage) -> EaselError:
+    try:
+        for model in sorted(worker.models, key=lambda model: model.id != request.model):
+            check(model, request)
+    except EaselError as lack:
+        return lack
+    return EaselError(ErrorCode.UNSUPPORTED, f"no model {request.model!r}", param="model")
 
 
 def named_device(device: str | None, workers: Sequence[WorkerPresence]) -> Sequence[WorkerPresence]:

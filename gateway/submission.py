@@ -22,7 +22,7 @@ from gateway.metrics import REJECTED
 from gateway.once import Once, check_same, fingerprint, joinable
 from gateway.quota import Quota
 from gateway.resolve import Wanted, choose_model, random_seed
-from gateway.routing import choose_pool, offered_models, route
+from gateway.routing import choose_pool, offered_models, refusals_of_mixed_pools, route
 from gateway.settings import GatewaySettings
 from gateway.web_pictures import WebPictures
 from runtime.process import telemetry
@@ -100,12 +100,14 @@ class Submission:
         """The same with a new seed, for a model that is still on offer.
 
         Raises:
-            EaselError: MODEL_NOT_FOUND, UNAVAILABLE, CONTENT_REFUSED.
+            EaselError: MODEL_NOT_FOUND, UNSUPPORTED, UNAVAILABLE, CONTENT_REFUSED.
         """
         self._blocklist.check(before.request.prompt)
         workers = self._workers()
         pool = choose_pool(before.request, workers, self._admission.waiting)
         if pool is None:
+            for refusal in refusals_of_mixed_pools(before.request, workers, workers):
+                raise refusal
             offered = [model for model, _ in offered_models(workers).values()]
             check(choose_model(before.request.model, offered, self._settings), before.request)
             raise EaselError(ErrorCode.UNAVAILABLE, "no worker draws this now; try again soon", retry_after_s=5)

@@ -28,14 +28,14 @@ from runtime.messaging.job_queue import Delivery
 from runtime.messaging.routing_slip import pass_on, passed_on
 from runtime.process.logging import withheld
 from runtime.worker.cancellation import CancelToken, StopReason
-from runtime.worker.handler import Handler, JobCancelled
+from runtime.worker.handler import Handler, JobCancelled, NotThisWorker
 from runtime.worker.observation import Observation
 
 log = structlog.get_logger()
 
 HEARTBEATS_PER_ACK_WAIT = 4
-UNREADABLE_DELAY_S = 10.0
-"""Pause before a job written by a newer version is offered to another worker."""
+ELSEWHERE_DELAY_S = 10.0
+"""Pause before a job that this worker cannot read or do is offered again, to another if it is free then."""
 BUS_AWAY_DELAY_S = 1.0
 
 
@@ -81,7 +81,7 @@ class Execution:
             job = codec.decode(self._delivery.data, Job)
         except codec.SchemaMismatch as fault:
             log.error("cannot read a job", fault=str(fault))  # noqa: TRY400  the message says it all
-            return self._nak(UNREADABLE_DELAY_S)
+            return self._nak(ELSEWHERE_DELAY_S)
         self._attempt_number += job.attempts_before
         with withheld(job.request.prompt, job.request.negative_prompt):
             return await self._work(job)
@@ -95,6 +95,8 @@ class Execution:
             delivered = await self._compute_and_deliver(job)
         except JobCancelled:
             return await self._stopped()
+        except NotThisWorker as unable:
+            return await self._offered_again(job, unable.lack)
         except EaselError as fault:
             if fault.code is ErrorCode.UNAVAILABLE:
                 raise
@@ -162,6 +164,14 @@ class Execution:
             await self._publish(Released(id=self._next_id(), at=time.time(), worker=self._worker))
             return self._nak(0)
         return self._delivery.ack
+
+    async def _offered_again(self, job: Job, lack: EaselError) -> Callable[[], Any]:
+        """Until it was delivered as often as jobs are."""
+        if self._delivery.attempt >= self._bus.settings.max_deliver:
+            return await self._end(job, JobState.FAILED, error=lack.as_job_error())
+        log.warning("this worker cannot do a job of its pool, which goes back", fault=lack.message)
+        await self._publish(Released(id=self._next_id(), at=time.time(), worker=self._worker))
+        return self._nak(ELSEWHERE_DELAY_S)
 
     async def _done(self, job: Job, done: tuple[ImageRef, ...] | EnhancedPrompt) -> Callable[[], Any]:
         """End the job, or queue its next stage; the event goes ahead of those of the worker that takes it."""

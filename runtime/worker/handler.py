@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
+from contracts.errors import EaselError
 from contracts.images import ImageRef, ModelInfo, PreviewImage
 from contracts.jobs import Job
 from contracts.prompts import EnhancedPrompt
@@ -17,6 +18,14 @@ class OnStep(Protocol):
 
 class JobCancelled(Exception):  # noqa: N818  not a failure
     """The job need not be finished: cancelled, ended elsewhere, handed back. `on_step` raises it, engines pass it."""
+
+
+class NotThisWorker(Exception):  # noqa: N818  not a failure
+    """Another worker of the pool may be able to do the job; `lack` says why this one is not."""
+
+    def __init__(self, lack: EaselError) -> None:
+        super().__init__(lack.message)
+        self.lack = lack
 
 
 Computed = TypeVar("Computed")
@@ -49,6 +58,7 @@ class Handler(Protocol[Computed]):
 
         Raises:
             JobCancelled: passed on from `on_step`.
+            NotThisWorker: the job is offered again; when it was so often enough, it fails with the cause.
             EaselError: the job cannot be done; it fails with this reason.
         """
 

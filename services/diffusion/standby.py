@@ -79,10 +79,7 @@ def main() -> int:
     try:
         settings = load(DiffusionSettings, os.environ)
         worker, bus_settings = load(WorkerSettings, os.environ), load(BusSettings, os.environ)
-        catalogue = Catalogue(settings.models_file)
-        loras = LoraFolder(lora_dir(settings.lora_dir, os.environ))
-        models = tuple(loras.offered(catalogue.find(name)) for name in settings.models)
-        asyncio.run(_serve(models, worker, bus_settings))
+        asyncio.run(_serve(_models(settings), worker, bus_settings))
     except SettingsError as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
         return 2
@@ -90,6 +87,16 @@ def main() -> int:
         log.error("cannot stand by", fault=str(fault))  # noqa: TRY400  the message says all
         return 1
     return 0
+
+
+def _models(settings: DiffusionSettings) -> tuple[ModelInfo, ...]:
+    """As their workers will announce them."""
+    catalogue = Catalogue(settings.models_file)
+    loras = LoraFolder(lora_dir(settings.lora_dir, os.environ))
+    models = tuple(loras.offered(catalogue.find(name)) for name in settings.models)
+    if settings.engine != "openvino":
+        return models
+    return tuple(msgspec.structs.replace(model, caches=(), cache="") for model in models)
 
 
 async def _serve(models: tuple[ModelInfo, ...], worker: WorkerSettings, bus_settings: BusSettings) -> None:

@@ -114,3 +114,39 @@ def test_a_queued_request_finds_a_pool_that_draws_it_exactly() -> None:
     assert choose_pool(exact, [PI], lambda _: 0) == "pi-07"
     assert choose_pool(msgspec.structs.replace(exact, width=520), [PI], lambda _: 0) is None
     assert choose_pool(msgspec.structs.replace(exact, model="other"), WORKERS, lambda _: 0) is None
+
+
+CACHED = msgspec.structs.replace(LARGE, caches=("deepcache:3",), cache="deepcache:3")
+TORCH, OPENVINO = worker("torch", CACHED), worker("openvino", LARGE, free=4)
+
+
+def test_a_step_cache_goes_to_a_worker_that_has_it() -> None:
+    found = routed((OPENVINO, TORCH), cache="deepcache")
+    assert (found.pool, found.resolved.request.cache) == ("torch", "deepcache:3")
+
+
+def test_a_step_cache_that_no_worker_has_is_refused_with_those_of_all() -> None:
+    fault = refusal((OPENVINO, TORCH), cache="first_block_cache:0.1")
+    assert (fault.code, fault.param) == (ErrorCode.UNSUPPORTED, "cache")
+    assert fault.message.endswith("there are: deepcache:3")
+
+
+@pytest.mark.parametrize("asked", [{}, {"device": "torch"}, {"model": "sd15-lcm@torch"}])
+def test_what_a_worker_of_the_same_pool_lacks_is_refused_with_its_name(asked: dict[str, Any]) -> None:
+    both = tuple(msgspec.structs.replace(it, pool="shared") for it in (TORCH, OPENVINO))
+    fault = refusal(both, cache="deepcache", **asked)
+    assert (fault.code, fault.param) == (ErrorCode.UNSUPPORTED, "cache")
+    assert "share the pool shared with openvino" in fault.message
+    assert "EASEL_WORKER_POOL" in fault.message
+
+
+def test_a_models_own_step_cache_is_left_out_where_a_worker_of_the_pool_lacks_it() -> None:
+    both = tuple(msgspec.structs.replace(it, pool="shared") for it in (TORCH, OPENVINO))
+    assert routed(both).resolved.request.cache == ""
+    assert routed((TORCH,)).resolved.request.cache == "deepcache:3"
+
+
+def test_a_standby_that_offers_more_than_its_workers_draw_changes_nothing() -> None:
+    both = (worker("standby", CACHED, pool="shared"), worker("openvino", LARGE, pool="shared"))
+    assert refusal(both, cache="deepcache").param == "cache"
+    assert routed(both).pool == "shared"

@@ -19,7 +19,7 @@ from contracts.preparation import Preparation, Prepared
 from runtime.messaging.connection import Bus
 from runtime.messaging.image_store import ImageStore, parts_of
 from runtime.messaging.preparation import OnStage
-from runtime.worker.handler import OnStep
+from runtime.worker.handler import NotThisWorker, OnStep
 from runtime.worker.images.engine import NO_INPUTS, BatchingEngine, ImageEngine, Inputs, OnImageStep
 from runtime.worker.images.engine_thread import EngineThread
 from runtime.worker.images.idle_unload import IdleUnload
@@ -201,13 +201,21 @@ class ImageHandler:
         self._thumbnails.make(job_id)
 
     def _checked(self, request: GenerateImage) -> GenerateImage:
-        """Refuse what the engine could not even begin: gateways check too, but they may be older, or another's."""
+        """Refuse what the engine could not even begin: gateways check too, but this worker may be newer than the job.
+
+        Raises:
+            NotThisWorker: it lacks what the job needs.
+            EaselError: CONTENT_REFUSED.
+        """
         model = next((model for model in self.models if model.id == request.model), None)
         if model is None:
             offered = ", ".join(model.id for model in self.models)
             message = f"worker {self._worker} does not offer the model {request.model!r}; it has {offered}"
-            raise EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model")
-        check(model, request)
+            raise NotThisWorker(EaselError(ErrorCode.MODEL_NOT_FOUND, message, param="model"))
+        try:
+            check(model, request)
+        except EaselError as lack:
+            raise NotThisWorker(lack) from lack
         self._output.blocklist.check(request.prompt)
         return request
 

@@ -34,12 +34,11 @@ class Backend(Protocol):
         """The device, as people name it."""
 
     @property
-    def caches(self) -> bool:
-        """Whether the denoiser can have a step cache."""
-
-    @property
     def batches(self) -> bool:
         """Whether calls with any number of pictures are as welcome as any others."""
+
+    def caches(self, model: Model, /) -> bool:
+        """Whether its denoiser can have a step cache, as far as is known before it is loaded."""
 
     def size(self, model: Model) -> float:
         """Bytes that the weights of `model` will take in memory; 0 where nobody says."""

@@ -86,7 +86,9 @@ class DiffusersEngine:
     def _info(self, model: Model) -> ModelInfo:
         """What is announced of it here and now."""
         info = self._loras.offered(model)
-        return info if self._backend.caches else msgspec.structs.replace(info, caches=(), cache="")
+        loaded = self._cache.peek(info.id)
+        has_caches = self._backend.caches(model) and not (loaded and loaded.offloaded)
+        return info if has_caches else msgspec.structs.replace(info, caches=(), cache="")
 
     @property
     def device(self) -> str:

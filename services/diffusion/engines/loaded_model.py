@@ -47,7 +47,7 @@ class LoadedModel:
         """Pictures of its own size that are worth drawing at once."""
         self._preview_decoder = PreviewDecoder(pipe.vae)
         self._device = device
-        self._offloaded = networks.offloaded
+        self.offloaded = networks.offloaded
         self._prompts = PromptCache(prompts)
         self._lock = threading.Lock() if networks.overlaps else None
         self._by_class = {model.family.pipeline: pipe}
@@ -97,7 +97,7 @@ class LoadedModel:
         return private
 
     def _with_cache(self, text: str) -> RunCalls:
-        if self._offloaded:
+        if self.offloaded:
             message = (
                 f"{self.model.info.id} is offloaded, and a step cache needs it whole on the device: leave cache out"
             )

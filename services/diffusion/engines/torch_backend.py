@@ -45,12 +45,11 @@ class TorchBackend:
         return device_name(self._device)
 
     @property
-    def caches(self) -> bool:
-        return True
-
-    @property
     def batches(self) -> bool:
         return True
+
+    def caches(self, model: Model, /) -> bool:
+        return model.torch.or_else(self._options).offload in ("auto", "none")
 
     def size(self, model: Model) -> float:
         return numbers(model) * self._chosen_dtype(model).itemsize

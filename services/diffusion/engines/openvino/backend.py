@@ -65,12 +65,11 @@ class OpenVINOBackend:
         return device_name(self._core, self._device)
 
     @property
-    def caches(self) -> bool:
-        return False  # a graph runs whole
-
-    @property
     def batches(self) -> bool:
         return not self._static  # each number of pictures is another shape to compile
+
+    def caches(self, _model: Model, /) -> bool:
+        return False  # a graph runs whole
 
     def size(self, model: Model) -> float:
         return numbers(model) * 2  # graphs keep 16 bits
