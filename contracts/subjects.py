@@ -1,6 +1,7 @@
 """Every name on the bus, built from one namespace and parsed back, so that test suites share one server.
 
     <ns>.job.<pool>.<job>                 work, in stream <NS>_JOBS
+    <ns>.intake.<pool>.<job>              work accepted while the jobs stream elects a leader, in stream <NS>_INTAKE
     <ns>.evt.<worker>.<job>               progress, stored as <ns>.evt.<job> in <NS>_EVENTS
     <ns>.live.evt.<job>                   … and republished
     <ns>.fin.<author>.<job>               outcome, stored once as <ns>.fin.<job> in <NS>_OUTCOMES
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 import re
 
+REAPER, MOVER = "reaper", "mover"
+"""The consumers of the dead letters and of the intake, which gateways share."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
@@ -44,6 +47,7 @@ class Subjects:
         self.namespace = namespace
         stream = namespace.upper().replace("-", "_")
         self.jobs_stream = f"{stream}_JOBS"
+        self.intake_stream = f"{stream}_INTAKE"
         self.events_stream = f"{stream}_EVENTS"
         self.outcomes_stream = f"{stream}_OUTCOMES"
         self.images_stream = f"{stream}_IMAGES"
@@ -59,6 +63,9 @@ class Subjects:
 
     def job(self, pool: str, job_id: str) -> str:
         return self._join("job", pool, job_id)
+
+    def intake(self, pool: str, job_id: str) -> str:
+        return self._join("intake", pool, job_id)
 
     def consumer(self, pool: str) -> str:
         """Name of the durable pull consumer that all workers of a pool share."""

@@ -20,7 +20,7 @@ from contracts.workers import WorkerPresence
 from gateway.settings import GatewaySettings
 from runtime.messaging.cancel_signals import send_cancel
 from runtime.messaging.connection import Bus
-from runtime.messaging.job_client import remove_job, waiting_jobs
+from runtime.messaging.queued_jobs import remove_job, waiting_jobs
 from runtime.messaging.routing_slip import pass_on
 from runtime.process.waiting import until
 

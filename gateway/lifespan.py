@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -19,7 +19,9 @@ from gateway.pools import PoolKeeper
 from runtime.messaging.caller_store import CallerStore
 from runtime.messaging.connection import Bus, BusError
 from runtime.messaging.image_store import ImageStore
+from runtime.messaging.intake import IntakeMover
 from runtime.messaging.job_client import JobClient
+from runtime.messaging.leaders import LeaderKeeper
 from runtime.messaging.presence import Roster
 from runtime.messaging.reaper import DeadLetterReaper
 from runtime.messaging.settings import BusSettings
@@ -30,7 +32,7 @@ log = structlog.get_logger()
 
 CONNECT_TIMEOUT_S = 5.0
 PAUSE_S = 1.0
-"""Between two tries to connect, or to clear away dead jobs."""
+"""Between two tries to connect, or to go on with a duty."""
 
 
 class Backend(NamedTuple):
@@ -41,6 +43,12 @@ class Backend(NamedTuple):
     images: ImageStore
     roster: Roster
     callers: CallerStore
+
+
+class Duty(Protocol):
+    """Work beside the requests."""
+
+    async def run(self, stop: asyncio.Event) -> None: ...
 
 
 class BusLink:
@@ -105,41 +113,31 @@ class BusLink:
     async def _serve(self, bus: Bus, stop: asyncio.Event) -> None:
         """Until `stop`, or until the connection is closed for good."""
         ends = asyncio.Event()
-        reaping = asyncio.create_task(self._reap(bus, ends))
-        keeping = asyncio.create_task(self._keep_pools(bus, ends))
-        overseeing = asyncio.create_task(self._oversee_enhancements(bus, ends))
+        duties = [asyncio.create_task(_fulfil(duty, ends)) for duty in self._duties(bus)]
         try:
             await _first(stop.wait(), bus.closed.wait())
         finally:
             ends.set()
-            await _first(asyncio.gather(reaping, keeping, overseeing), asyncio.sleep(PAUSE_S))
+            await _first(asyncio.gather(*duties), asyncio.sleep(PAUSE_S))
 
-    async def _keep_pools(self, bus: Bus, stop: asyncio.Event) -> None:
-        keeper = PoolKeeper(bus, self.backend.roster, self.name)
-        while not stop.is_set():
-            try:
-                await keeper.run(stop)
-            except (EaselError, BusError) as fault:
-                log.warning("cannot look after the pools", fault=str(fault))
-                await until(stop, PAUSE_S)
+    def _duties(self, bus: Bus) -> list[Duty]:
+        """What each gateway does beside its requests."""
+        duties: list[Duty] = [
+            DeadLetterReaper(bus, self.name),
+            PoolKeeper(bus, self.backend.roster, self.name),
+            OverdueEnhancements(bus),
+        ]
+        return duties if bus.settings.replicas == 1 else [*duties, IntakeMover(bus), LeaderKeeper(bus)]
 
-    async def _oversee_enhancements(self, bus: Bus, stop: asyncio.Event) -> None:
-        overdue = OverdueEnhancements(bus)
-        while not stop.is_set():
-            try:
-                await overdue.run(stop)
-            except (EaselError, BusError, SchemaMismatch) as fault:
-                log.warning("cannot look after the prompts to enhance", fault=str(fault))
-                await until(stop, PAUSE_S)
 
-    async def _reap(self, bus: Bus, stop: asyncio.Event) -> None:
-        reaper = DeadLetterReaper(bus, self.name)
-        while not stop.is_set():
-            try:
-                await reaper.run(stop)
-            except (EaselError, BusError) as fault:
-                log.warning("cannot clear away dead jobs", fault=str(fault))
-                await until(stop, PAUSE_S)
+async def _fulfil(duty: Duty, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, whatever the bus does."""
+    while not stop.is_set():
+        try:
+            await duty.run(stop)
+        except (EaselError, BusError, SchemaMismatch) as fault:
+            log.warning("a duty waits for the bus", duty=type(duty).__name__, fault=str(fault))
+            await until(stop, PAUSE_S)
 
 
 async def _first(*waits: Any) -> None:

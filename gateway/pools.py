@@ -15,8 +15,8 @@ from contracts.errors import EaselError
 from contracts.workers import PRESENCE_INTERVAL_S, PRESENCE_TTL_S
 from gateway.routing import choose_pool
 from runtime.messaging.connection import Bus
-from runtime.messaging.job_client import declared_pools, move_job, waiting_jobs
 from runtime.messaging.presence import Roster
+from runtime.messaging.queued_jobs import declared_pools, move_job, waiting_jobs
 from runtime.messaging.topology import declare_pool
 from runtime.process.waiting import until
 

@@ -106,7 +106,7 @@ class Quota:
         for job_id, outcome in outcomes.items():
             account = account.settle(job_id, outcome)
         old = [job_id for job_id, cost in account.in_flight.items() if time.time() - cost.at > GRACE_S]
-        for job_id in old:
-            if await jobs.record(job_id) is None:
+        for job_id, record in zip(old, await asyncio.gather(*map(jobs.record, old)), strict=True):
+            if record is None:
                 account = account.settle(job_id, None)
         return account, charging in outcomes

@@ -56,6 +56,8 @@ async def read_state(bus: Bus) -> BusState:
         BusError, EaselError: it does not answer.
     """
     names = [value for name, value in sorted(vars(bus.subjects).items()) if name.endswith("_stream")]
+    if bus.settings.replicas == 1:
+        names.remove(bus.subjects.intake_stream)
     infos, consumers, account = await asyncio.gather(
         asyncio.gather(*(bus.api(f"STREAM.INFO.{name}", timeout_s=_PATIENCE_S) for name in names)),
         _consumers(bus),

@@ -44,6 +44,8 @@ server close the connection for good."""
 
 PATIENCE_S = 5.0
 """How long a question is repeated while nobody answers it."""
+STORE_PATIENCE_S = 10.0
+"""The same of what is to be stored: longer than an election."""
 
 _AWAY = (NoRespondersError, NatsTimeoutError, TimeoutError, OutboundBufferLimitError, ConnectionClosedError)
 _TRANSIENT_CODES = {10008, 10023, 10047, 10126, 10158}
@@ -52,7 +54,8 @@ STORE_FAILED = 10077
 """A limit of the stream was reached; its text says which."""
 _VAGUE = (ConnectionError, UnexpectedEOF)
 """Complaints that follow from others."""
-_STORE_TIMEOUT_S = 2.0
+_TRY_S = 2.0
+"""For one answer of few bytes: it may be lost with the server that was about to give it."""
 _PAUSE_S = 0.25
 """Between two tries at most: a new leader is found that much later. Whole pictures are sent again less often."""
 _LARGE = 1 << 16
@@ -173,7 +176,7 @@ class Bus:
         *,
         message_id: str,
         headers: dict[str, str] | None = None,
-        patience_s: float = 10.0,
+        patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Store one message durably, at most once for each `message_id`, retrying while the bus is away.
 
@@ -188,7 +191,7 @@ class Bus:
 
         async def publish() -> bool:
             fresh = {**(headers or {}), "Nats-Msg-Id": message_id}  # nats-py adds to the dictionary that it is given
-            answer = await self._request(subject, data, headers=fresh, timeout_s=_STORE_TIMEOUT_S)
+            answer = await self._request(subject, data, headers=fresh, timeout_s=min(patience_s, _TRY_S))
             if "error" not in answer:
                 return True
             fault = BusError(answer["error"].get("err_code", 0), answer["error"].get("description", ""))
@@ -284,7 +287,7 @@ class Bus:
             request = json.dumps({"batch": 1024, **selection}).encode()
             await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", request, reply=inbox)
             while True:
-                message = await subscription.next_msg(timeout=PATIENCE_S)
+                message = await subscription.next_msg(timeout=_TRY_S)
                 headers = message.headers or {}
                 if headers.get("Status") in ("204", "404"):
                     return found
@@ -350,11 +353,12 @@ async def _patiently(ask: Callable[[], Awaitable[T]], patience_s: float, pause_s
             if fault.code not in _TRANSIENT_CODES:
                 raise
         if loop.time() + pause > deadline:
-            raise _unavailable(patience_s)
+            raise unavailable(patience_s)
         await asyncio.sleep(pause)
         pause = min(pause * 2, pause_s)
 
 
-def _unavailable(waited_s: float) -> EaselError:
+def unavailable(waited_s: float) -> EaselError:
+    """That nobody answered for so long."""
     message = f"the message bus did not answer within {waited_s:g} s; the request may be repeated"
     return EaselError(ErrorCode.UNAVAILABLE, message, retry_after_s=2)

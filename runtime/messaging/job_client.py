@@ -2,6 +2,7 @@
 
 An accepted job is always in one of two places: in the jobs stream until it has an outcome, in the outcomes stream
 afterwards. Whoever ends a job stores the outcome first and removes the work second, so no moment is without either.
+In a cluster it may be in the intake before (`runtime.messaging.intake`).
 """
 
 from __future__ import annotations
@@ -18,17 +19,14 @@ from contracts.errors import EaselError, ErrorCode, JobError
 from contracts.events import BEGINNING, Enhanced, EventId, JobEvent, Progress, Queued, Released, Started, StoredEvent
 from contracts.jobs import Job, JobOutcome, JobRecord, JobState
 from runtime.messaging.cancel_signals import send_cancel
-from runtime.messaging.connection import STORE_FAILED, Bus, BusError, Stored
-from runtime.messaging.image_store import ImageStore
+from runtime.messaging.connection import Bus, BusError, Stored
+from runtime.messaging.intake import accepted_jobs, submit_job, withdraw_job
 from runtime.messaging.job_events import Follower, OverheardJobs, last_events, read_events, read_outcome, store_outcome
-from runtime.messaging.metrics import SYSTEM, template_of
 from runtime.messaging.past_jobs import PastJobs, read_past_jobs
-from runtime.process import telemetry
+from runtime.messaging.queued_jobs import queued_stages, remove_job, waiting_jobs
 
 _ASKED_AT_ONCE = 256
 _NO_CONSUMER = 10014
-_NO_MESSAGE = {10037, 10043, 10057}
-"""Not found, or deleted meanwhile."""
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
@@ -52,7 +50,7 @@ class JobClient:
         Raises:
             EaselError: QUEUE_FULL when the bus holds as many jobs as it may, UNAVAILABLE.
         """
-        await publish_job(self._bus, job)
+        await submit_job(self._bus, job)
 
     async def record(self, job_id: str) -> JobRecord | None:
         """The job now, or None when the bus does not know it (any more)."""
@@ -98,9 +96,10 @@ class JobClient:
 
     async def unfinished(self, limit: int = 1000) -> list[JobRecord]:
         """The newest jobs of all owners that wait or run, in the order in which they were accepted."""
-        subjects = self._bus.subjects
-        waiting = await self._bus.read(subjects.jobs_stream, seq=1, next_by_subj=subjects.job("*", "*"))
-        jobs = [codec.decode(message.data, Job) for message in waiting[-limit:]]
+        accepted = await accepted_jobs(self._bus)  # before the queues, to which they go from here
+        waiting = await waiting_jobs(self._bus)
+        elsewhere = {job.id for job in waiting} | set(await self.outcomes([job.id for job in accepted]))
+        jobs = [*waiting, *(job for job in accepted if job.id not in elsewhere)][-limit:]
         events = await last_events(self._bus, [job.id for job in jobs])
         return [_unfinished(job, events.get(job.id)) for job in jobs]
 
@@ -156,6 +155,8 @@ class JobClient:
         )
         if not await store_outcome(self._bus, self._author, outcome):
             return await self.record(job_id)
+        for job in await accepted_jobs(self._bus, job_id):
+            await withdraw_job(self._bus, job)
         for job in await queued_stages(self._bus, job_id):
             await remove_job(self._bus, job)
             await send_cancel(self._bus, job.pool, job_id)
@@ -179,105 +180,9 @@ class JobClient:
         return QueueDepth(waiting=info["num_pending"], running=info["num_ack_pending"])
 
     async def _queued(self, job_id: str) -> Job | None:
-        return max(await queued_stages(self._bus, job_id), key=lambda job: job.stage, default=None)
-
-
-async def queued_stages(bus: Bus, job_id: str) -> list[Job]:
-    """A job as it waits or runs; twice while it goes from one stage to the next.
-
-    Raises:
-        BusError, EaselError: the bus does not answer.
-    """
-    found = await bus.read(bus.subjects.jobs_stream, seq=1, next_by_subj=bus.subjects.job("*", job_id))
-    return [codec.decode(message.data, Job) for message in found]
-
-
-async def publish_job(bus: Bus, job: Job) -> None:
-    """Put a job's current stage into its queue, once.
-
-    Raises:
-        EaselError: QUEUE_FULL, UNAVAILABLE.
-    """
-    subject = bus.subjects.job(job.pool, job.id)
-    template = template_of(subject)
-    attributes = {
-        "messaging.system": SYSTEM,
-        "messaging.operation.type": "send",
-        "messaging.destination.template": template,
-        "t2i.job.id": job.id,
-    }
-    try:
-        with telemetry.span(f"send {template}", "producer", attributes):
-            context = telemetry.here() or job.traceparent
-            await bus.store(
-                subject,
-                codec.encode(job),
-                message_id=f"{job.id}.{job.stage}.{job.attempts_before}",
-                headers={telemetry.TRACEPARENT: context} if context else None,
-            )
-    except BusError as fault:
-        if fault.code != STORE_FAILED:
-            raise
-        message = f"the bus holds {bus.settings.max_jobs} jobs, as many as it may; try again later"
-        raise EaselError(ErrorCode.QUEUE_FULL, message, retry_after_s=30) from fault
-
-
-async def declared_pools(bus: Bus) -> set[str]:
-    """Every pool that was ever served.
-
-    Raises:
-        BusError, EaselError: the bus does not answer.
-    """
-    prefix, found = bus.subjects.consumer(""), set[str]()
-    while True:
-        answer = await bus.api(f"CONSUMER.NAMES.{bus.subjects.jobs_stream}", {"offset": len(found)})
-        names = answer["consumers"] or []
-        found |= set(names)
-        if not names or len(found) >= answer["total"]:
-            return {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
-
-
-async def waiting_jobs(bus: Bus, pool: str) -> list[Job]:
-    """The jobs of one pool that have not ended, the oldest first, whether or not a worker has them in hand.
-
-    Raises:
-        BusError, EaselError: the bus does not answer.
-    """
-    found = await bus.read(bus.subjects.jobs_stream, seq=1, next_by_subj=bus.subjects.job(pool, "*"))
-    return [codec.decode(message.data, Job) for message in found]
-
-
-async def move_job(bus: Bus, author: str, job: Job, pool: str) -> Job:
-    """Take a job out of a pool that nobody serves and put it into another; the job as it waits there.
-
-    Any number of gateways may do this at once: it is put there once. A worker of the old pool that comes back and
-    finishes it after all competes with the new one for the one outcome.
-
-    Raises:
-        EaselError: QUEUE_FULL, UNAVAILABLE; NOT_FOUND, its pictures to start from are no longer kept.
-    """
-    events = await last_events(bus, [job.id])
-    made = events[job.id].id.attempt if job.id in events else 0
-    moved = msgspec.structs.replace(job, pool=pool, attempts_before=max(made, job.attempts_before + 1))
-    moved = await ImageStore(bus).bring_inputs(author, moved)
-    await publish_job(bus, moved)
-    await remove_job(bus, job)
-    return moved
-
-
-async def remove_job(bus: Bus, job: Job) -> None:
-    """Take a job out of its queue, waiting or in a worker's hands; harmless when it is gone.
-
-    By its sequence: a purge by its subject makes nats-server 2.15.1 forget other jobs that are in workers' hands, which
-    are then never delivered again when their worker dies (`tests/scenarios/test_cancel_race.py`).
-    """
-    stream = bus.subjects.jobs_stream
-    for message in await bus.read(stream, seq=1, next_by_subj=bus.subjects.job(job.pool, job.id), batch=1):
-        try:
-            await bus.api(f"STREAM.MSG.DELETE.{stream}", {"seq": message.sequence, "no_erase": True})
-        except BusError as fault:
-            if fault.code not in _NO_MESSAGE:
-                raise
+        accepted = await accepted_jobs(self._bus, job_id)  # before its queue, to which it goes from here
+        stages = [*accepted, *await queued_stages(self._bus, job_id)]
+        return max(stages, key=lambda job: job.stage, default=None)
 
 
 async def _from_beginning(job: Job, follower: Follower) -> AsyncIterator[JobEvent]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from contracts.prompts import ENHANCER
-from contracts.subjects import Subjects, subject_token
+from contracts.subjects import MOVER, REAPER, Subjects, subject_token
 
 Permissions = dict[str, Any]
 ANY = "*"
@@ -21,24 +21,24 @@ _ANSWERS = {"max": 100_000, "expires": "10m"}
 
 
 def gateway_permissions(subjects: Subjects, *, clustered: bool = False) -> Permissions:
-    """Declares streams and pools, submits, reads and ends jobs; takes none. In a cluster it asks streams' leaders."""
+    """Declares streams and pools, submits, reads and ends jobs; takes none. For clusters see `_in_clusters`."""
     ns, jobs, letters = subjects.namespace, subjects.jobs_stream, subjects.dead_letters_stream
-    streams = _streams(subjects)
+    streams = _streams(subjects, clustered=clustered)
     publish = [
         *_declarations(subjects, (*streams, letters)),
         f"{_API}.INFO",
         *(f"{_API}.{verb}.{stream}" for verb in ("STREAM.INFO", "DIRECT.GET") for stream in streams),
-        *(f"{_API}.STREAM.MSG.GET.{stream}" for stream in streams if clustered),
         f"{_API}.STREAM.INFO.{letters}",
         *(f"{_API}.CONSUMER.{verb}.{jobs}" for verb in ("LIST", "NAMES")),
         f"{_API}.CONSUMER.INFO.{jobs}.*",
         *(f"{_API}.DIRECT.GET.{stream}.>" for stream in (subjects.outcomes_stream, subjects.images_stream)),
         f"{_API}.STREAM.MSG.DELETE.{jobs}",
-        f"{_API}.CONSUMER.MSG.NEXT.{letters}.reaper",
-        f"$JS.ACK.{letters}.reaper.>",
+        f"{_API}.CONSUMER.CREATE.{jobs}.*.{ns}.job.*.*",
+        *_sharing(letters, REAPER),
         *(f"{ns}.{kind}.*.*" for kind in ("job", "fin", "caller", "cancel", "rpc")),
         f"{ns}.blob.*.*.*.*.*",
         f"{ns}.prepare.*",
+        *(_in_clusters(subjects) if clustered else ()),
     ]
     subscribe = [_inbox("gateway"), f"{ns}.live.*.*", f"{ns}.presence.*", f"{ns}.blob.*.*.>"]
     return {"publish": {"allow": publish}, "subscribe": {"allow": subscribe}}
@@ -92,9 +92,9 @@ def device_permissions(subjects: Subjects, name: str) -> Permissions:
     return {"publish": {"allow": publish}, "subscribe": {"allow": [_inbox(name), subjects.cancel(name, ANY)]}}
 
 
-def operator_permissions(subjects: Subjects, user: str) -> Permissions:
+def operator_permissions(subjects: Subjects, user: str, *, clustered: bool = False) -> Permissions:
     """For people and exporters: look at everything, change nothing, read no prompt and no picture."""
-    streams = (*_streams(subjects), subjects.dead_letters_stream)
+    streams = (*_streams(subjects, clustered=clustered), subjects.dead_letters_stream)
     publish = [f"{_API}.INFO", f"{_API}.STREAM.NAMES", f"{_API}.STREAM.LIST", "$SRV.>"]
     publish += [f"{_API}.STREAM.INFO.{stream}" for stream in streams]
     publish += [f"{_API}.CONSUMER.{verb}.{stream}" for verb in ("LIST", "NAMES", "INFO") for stream in streams]
@@ -104,6 +104,29 @@ def operator_permissions(subjects: Subjects, user: str) -> Permissions:
 
 def _inbox(user: str) -> str:
     return f"_INBOX_{subject_token(user)}.>"
+
+
+def _in_clusters(subjects: Subjects) -> list[str]:
+    """Ask the leaders of streams, work off the intake, and keep its leader apart from that of the jobs."""
+    intake = subjects.intake_stream
+    return [
+        *(f"{_API}.STREAM.MSG.GET.{stream}" for stream in _streams(subjects, clustered=True)),
+        subjects.intake(ANY, ANY),
+        f"{_API}.STREAM.MSG.DELETE.{intake}",
+        *_sharing(intake, MOVER),
+        f"{_API}.CONSUMER.INFO.{intake}.{MOVER}",
+        f"{_API}.CONSUMER.LEADER.STEPDOWN.{intake}.{MOVER}",
+        *(f"{_API}.STREAM.LEADER.STEPDOWN.{stream}" for stream in (intake, subjects.callers_stream)),
+    ]
+
+
+def _sharing(stream: str, consumer: str) -> list[str]:
+    """Declare a consumer that gateways share, pull from it and settle."""
+    return [
+        f"{_API}.CONSUMER.CREATE.{stream}.{consumer}",
+        f"{_API}.CONSUMER.MSG.NEXT.{stream}.{consumer}",
+        f"$JS.ACK.{stream}.{consumer}.>",
+    ]
 
 
 def _taking(subjects: Subjects, consumer: str) -> list[str]:
@@ -117,9 +140,11 @@ def _telling(subjects: Subjects, name: str) -> list[str]:
     return [subjects.event(name, ANY), subjects.outcome(name, ANY), subjects.presence(name)]
 
 
-def _streams(subjects: Subjects) -> tuple[str, ...]:
+def _streams(subjects: Subjects, *, clustered: bool) -> tuple[str, ...]:
+    """Those that are read."""
     return (
         subjects.jobs_stream,
+        *([subjects.intake_stream] if clustered else []),
         subjects.events_stream,
         subjects.outcomes_stream,
         subjects.images_stream,
@@ -134,6 +159,4 @@ def _declarations(subjects: Subjects, streams: Iterable[str]) -> list[str]:
     return [
         *(f"{_API}.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE") for stream in streams),
         *(f"{_API}.STREAM.DELETE.{stream}" for stream in passing),
-        f"{_API}.CONSUMER.CREATE.{subjects.jobs_stream}.*.{subjects.namespace}.job.*.*",
-        f"{_API}.CONSUMER.CREATE.{subjects.dead_letters_stream}.reaper",
     ]

@@ -16,10 +16,11 @@ from contracts import codec
 from contracts.errors import EaselError, ErrorCode, JobError
 from contracts.jobs import Job, JobOutcome, JobState
 from contracts.prompts import EnhancedPrompt, PromptSource
+from contracts.subjects import REAPER
 from runtime.messaging.connection import Bus, BusError
-from runtime.messaging.job_client import remove_job
 from runtime.messaging.job_events import last_events, store_outcome
 from runtime.messaging.job_queue import Delivery, JobQueue
+from runtime.messaging.queued_jobs import remove_job
 from runtime.messaging.routing_slip import pass_on
 
 log = structlog.get_logger()
@@ -34,7 +35,7 @@ class DeadLetterReaper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        async with JobQueue(self._bus, self._bus.subjects.dead_letters_stream, "reaper").open() as queue:
+        async with JobQueue(self._bus, self._bus.subjects.dead_letters_stream, REAPER).open() as queue:
             while (delivery := await queue.next(stop)) is not None:
                 try:
                     await self._bury(delivery)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contracts.jobs import Job
 from contracts.prompts import EnhancedPrompt
 from runtime.messaging.connection import Bus
-from runtime.messaging.job_client import publish_job, queued_stages, remove_job
 from runtime.messaging.job_events import read_outcome
+from runtime.messaging.queued_jobs import publish_job, queued_stages, remove_job
 
 
 async def pass_on(bus: Bus, job: Job, done: EnhancedPrompt) -> Job:

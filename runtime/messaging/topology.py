@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.subjects import MOVER, REAPER
 from runtime.messaging.connection import NANOSECONDS, Bus, BusError
 from runtime.messaging.job_queue import PRIORITY_GROUP
 
@@ -17,7 +18,8 @@ _CANNOT_CHANGE = 10052
 _NO_STREAM = 10059
 _PATIENCE_S = 15.0
 """While copies are added or taken away, a server leaves questions about a stream without an answer."""
-_DUPLICATE_WINDOW_S = 600
+_WINDOW = {"duplicate_window": 600 * NANOSECONDS}
+_UNIQUE = {"discard": "new", "max_msgs_per_subject": 1, "discard_new_per_subject": True}
 MAX_EVENTS_PER_JOB = 512
 """Progress kept for late followers; older steps of a longer job are dropped."""
 CALLER_NOTES_S = 30 * 24 * 3600
@@ -36,17 +38,9 @@ async def declare(bus: Bus) -> None:
     passing = {bus.subjects.events_stream, bus.subjects.presence_stream}
     for config in _streams(bus):
         await _declare_stream(bus, config, may_be_emptied=config["name"] in passing)
-    await _declare_consumer(
-        bus,
-        bus.subjects.dead_letters_stream,
-        {
-            "durable_name": "reaper",
-            "ack_policy": "explicit",
-            "ack_wait": 30 * NANOSECONDS,
-            "max_deliver": -1,
-            "num_replicas": bus.settings.replicas,
-        },
-    )
+    await _declare_shared(bus, bus.subjects.dead_letters_stream, REAPER)
+    if bus.settings.replicas > 1:
+        await _declare_shared(bus, bus.subjects.intake_stream, MOVER)
 
 
 async def declare_pool(bus: Bus, pool: str) -> None:
@@ -72,84 +66,117 @@ async def declare_pool(bus: Bus, pool: str) -> None:
 
 
 def _streams(bus: Bus) -> list[dict[str, Any]]:
-    settings, subjects, ns = bus.settings, bus.subjects, bus.settings.namespace
-    kept = {"allow_direct": True, "num_replicas": settings.replicas, "storage": "file", "retention": "limits"}
-    # Unwaited writes exist for single copies only; in a cluster memory on several servers is as safe and as fast.
-    quick: dict[str, Any] = kept | ({"persist_mode": "async"} if settings.replicas == 1 else {"storage": "memory"})
-    unique = {"discard": "new", "max_msgs_per_subject": 1, "discard_new_per_subject": True}
-    window = {"duplicate_window": _DUPLICATE_WINDOW_S * NANOSECONDS}
+    everywhere = [_jobs(bus), _events(bus), _outcomes(bus), _images(bus), _presence(bus), _callers(bus)]
+    in_clusters = [_intake(bus)] if bus.settings.replicas > 1 else []
+    return [*everywhere, _dead_letters(bus), *in_clusters]
+
+
+def _kept(bus: Bus) -> dict[str, Any]:
+    return {"allow_direct": True, "num_replicas": bus.settings.replicas, "storage": "file", "retention": "limits"}
+
+
+def _quick(bus: Bus) -> dict[str, Any]:
+    """Unwaited writes exist for single copies only; in a cluster memory on several servers is as safe and as fast."""
+    return _kept(bus) | ({"persist_mode": "async"} if bus.settings.replicas == 1 else {"storage": "memory"})
+
+
+def _jobs(bus: Bus) -> dict[str, Any]:
+    return {
+        **_kept(bus),
+        **_UNIQUE,
+        **_WINDOW,
+        "name": bus.subjects.jobs_stream,
+        "subjects": [bus.subjects.job("*", "*")],
+        "retention": "workqueue",
+        "max_msgs": bus.settings.max_jobs,
+    }
+
+
+def _intake(bus: Bus) -> dict[str, Any]:
+    """As the jobs' own, whose place it takes while that has no leader."""
+    return _jobs(bus) | {"name": bus.subjects.intake_stream, "subjects": [bus.subjects.intake("*", "*")]}
+
+
+def _events(bus: Bus) -> dict[str, Any]:
+    ns = bus.settings.namespace
+    return {
+        **_quick(bus),
+        "name": bus.subjects.events_stream,
+        "subjects": [f"{ns}.evt.*.*"],
+        "subject_transform": {"src": f"{ns}.evt.*.*", "dest": f"{ns}.evt.{{{{wildcard(2)}}}}"},
+        "republish": {"src": f"{ns}.evt.>", "dest": f"{ns}.live.evt.>"},
+        "discard": "old",
+        "max_msgs_per_subject": MAX_EVENTS_PER_JOB,
+        "max_age": 24 * 3600 * NANOSECONDS,
+        "max_bytes": 256 << 20,
+    }
+
+
+def _outcomes(bus: Bus) -> dict[str, Any]:
+    ns = bus.settings.namespace
+    return {
+        **_kept(bus),
+        **_UNIQUE,
+        **_WINDOW,
+        "name": bus.subjects.outcomes_stream,
+        "subjects": [f"{ns}.fin.*.*"],
+        "subject_transform": {"src": f"{ns}.fin.*.*", "dest": f"{ns}.fin.{{{{wildcard(2)}}}}"},
+        "republish": {"src": f"{ns}.fin.>", "dest": f"{ns}.live.fin.>"},
+        "max_age": bus.settings.outcome_ttl_s * NANOSECONDS,
+    }
+
+
+def _images(bus: Bus) -> dict[str, Any]:
+    ns = bus.settings.namespace
+    return {
+        **_kept(bus),
+        **_WINDOW,
+        "name": bus.subjects.images_stream,
+        "subjects": [f"{ns}.blob.*.*.*.*.*"],
+        "subject_transform": {
+            "src": f"{ns}.blob.*.*.*.*.*",
+            "dest": f"{ns}.blob.{{{{wildcard(2)}}}}.{{{{wildcard(3)}}}}.{{{{wildcard(4)}}}}.{{{{wildcard(5)}}}}",
+        },
+        "discard": "old",
+        "max_msgs_per_subject": 1,
+        "max_age": bus.settings.image_ttl_s * NANOSECONDS,
+        "max_bytes": bus.settings.image_bytes,
+    }
+
+
+def _presence(bus: Bus) -> dict[str, Any]:
+    return {
+        **_quick(bus),
+        "name": bus.subjects.presence_stream,
+        "subjects": [f"{bus.settings.namespace}.presence.*"],
+        "discard": "old",
+        "max_msgs_per_subject": 1,
+        "allow_msg_ttl": True,
+        "max_age": 60 * NANOSECONDS,
+    }
+
+
+def _callers(bus: Bus) -> dict[str, Any]:
+    return {
+        **_kept(bus),
+        **_WINDOW,
+        "name": bus.subjects.callers_stream,
+        "subjects": [f"{bus.settings.namespace}.caller.*.*"],
+        "discard": "old",
+        "max_msgs_per_subject": 1,
+        "max_age": CALLER_NOTES_S * NANOSECONDS,
+    }
+
+
+def _dead_letters(bus: Bus) -> dict[str, Any]:
     advisories = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
-    return [
-        {
-            **kept,
-            **unique,
-            **window,
-            "name": subjects.jobs_stream,
-            "subjects": [f"{ns}.job.*.*"],
-            "retention": "workqueue",
-            "max_msgs": settings.max_jobs,
-        },
-        {
-            **quick,
-            "name": subjects.events_stream,
-            "subjects": [f"{ns}.evt.*.*"],
-            "subject_transform": {"src": f"{ns}.evt.*.*", "dest": f"{ns}.evt.{{{{wildcard(2)}}}}"},
-            "republish": {"src": f"{ns}.evt.>", "dest": f"{ns}.live.evt.>"},
-            "discard": "old",
-            "max_msgs_per_subject": MAX_EVENTS_PER_JOB,
-            "max_age": 24 * 3600 * NANOSECONDS,
-            "max_bytes": 256 << 20,
-        },
-        {
-            **kept,
-            **unique,
-            **window,
-            "name": subjects.outcomes_stream,
-            "subjects": [f"{ns}.fin.*.*"],
-            "subject_transform": {"src": f"{ns}.fin.*.*", "dest": f"{ns}.fin.{{{{wildcard(2)}}}}"},
-            "republish": {"src": f"{ns}.fin.>", "dest": f"{ns}.live.fin.>"},
-            "max_age": settings.outcome_ttl_s * NANOSECONDS,
-        },
-        {
-            **kept,
-            **window,
-            "name": subjects.images_stream,
-            "subjects": [f"{ns}.blob.*.*.*.*.*"],
-            "subject_transform": {
-                "src": f"{ns}.blob.*.*.*.*.*",
-                "dest": f"{ns}.blob.{{{{wildcard(2)}}}}.{{{{wildcard(3)}}}}.{{{{wildcard(4)}}}}.{{{{wildcard(5)}}}}",
-            },
-            "discard": "old",
-            "max_msgs_per_subject": 1,
-            "max_age": settings.image_ttl_s * NANOSECONDS,
-            "max_bytes": settings.image_bytes,
-        },
-        {
-            **quick,
-            "name": subjects.presence_stream,
-            "subjects": [f"{ns}.presence.*"],
-            "discard": "old",
-            "max_msgs_per_subject": 1,
-            "allow_msg_ttl": True,
-            "max_age": 60 * NANOSECONDS,
-        },
-        {
-            **kept,
-            **window,
-            "name": subjects.callers_stream,
-            "subjects": [f"{ns}.caller.*.*"],
-            "discard": "old",
-            "max_msgs_per_subject": 1,
-            "max_age": CALLER_NOTES_S * NANOSECONDS,
-        },
-        {
-            **kept,
-            "name": subjects.dead_letters_stream,
-            "subjects": [f"{advisories}.{subjects.jobs_stream}.*"],
-            "retention": "workqueue",
-            "max_age": 7 * 24 * 3600 * NANOSECONDS,
-        },
-    ]
+    return {
+        **_kept(bus),
+        "name": bus.subjects.dead_letters_stream,
+        "subjects": [f"{advisories}.{bus.subjects.jobs_stream}.*"],
+        "retention": "workqueue",
+        "max_age": 7 * 24 * 3600 * NANOSECONDS,
+    }
 
 
 async def _declare_stream(bus: Bus, config: dict[str, Any], *, may_be_emptied: bool) -> None:
@@ -175,6 +202,18 @@ async def _replace_stream(bus: Bus, config: dict[str, Any]) -> None:
         if fault.code != _NO_STREAM:
             raise
     await bus.api(f"STREAM.CREATE.{config['name']}", config, _PATIENCE_S)
+
+
+async def _declare_shared(bus: Bus, stream: str, name: str) -> None:
+    """The consumer of a stream that all gateways work off together."""
+    config = {
+        "durable_name": name,
+        "ack_policy": "explicit",
+        "ack_wait": 30 * NANOSECONDS,
+        "max_deliver": -1,
+        "num_replicas": bus.settings.replicas,
+    }
+    await _declare_consumer(bus, stream, config)
 
 
 async def _declare_consumer(bus: Bus, stream: str, config: dict[str, Any]) -> None:

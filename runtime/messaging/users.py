@@ -26,7 +26,7 @@ def all_permissions(namespace: str, devices: Iterable[str] = (), *, clustered: b
         GATEWAY: permissions.gateway_permissions(subjects, clustered=clustered),
         DIFFUSION: permissions.diffusion_permissions(subjects, DIFFUSION, other_pools=devices),
         ENHANCER: permissions.enhancer_permissions(subjects, ENHANCER),
-        OPERATOR: permissions.operator_permissions(subjects, OPERATOR),
+        OPERATOR: permissions.operator_permissions(subjects, OPERATOR, clustered=clustered),
     } | {name: permissions.device_permissions(subjects, name) for name in devices}
 
 

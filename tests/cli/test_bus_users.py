@@ -18,7 +18,7 @@ from tests.support.bus_rights import ANOTHER_WORKER, refused_to_hear, refused_to
 
 NAMES = ("gateway", "diffusion-1", "diffusion-2", "enhancer-1")
 FORBIDDEN = {
-    "gateway": [*bus_rights.GATEWAY, "$JS.API.STREAM.MSG.GET.EASEL_JOBS"],
+    "gateway": [*bus_rights.GATEWAY, *bus_rights.INTAKE, "$JS.API.STREAM.MSG.GET.EASEL_JOBS"],
     "diffusion-1": [*bus_rights.DIFFUSION, *ANOTHER_WORKER],
     "enhancer-1": [*bus_rights.ENHANCER, *ANOTHER_WORKER],
     "operator": [*bus_rights.OPERATOR, *ANOTHER_WORKER],

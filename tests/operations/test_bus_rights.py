@@ -30,7 +30,7 @@ from tests.support.workers import running_worker
 WRITTEN = ("nats/services.conf", "kubernetes/base/services.conf")
 LEADERS = [f"$JS.API.STREAM.MSG.GET.EASEL_{name}" for name in ("JOBS", "OUTCOMES", "IMAGES")]
 FORBIDDEN = {
-    ("compose", "gateway"): [*bus_rights.GATEWAY, *LEADERS],
+    ("compose", "gateway"): [*bus_rights.GATEWAY, *bus_rights.INTAKE, *LEADERS],
     ("compose", "diffusion"): [*bus_rights.DIFFUSION, "$JS.API.CONSUMER.MSG.NEXT.EASEL_JOBS.pool-edge"],
     ("compose", "enhancer"): bus_rights.ENHANCER,
     ("compose", "operator"): bus_rights.OPERATOR,

@@ -15,8 +15,8 @@ from hypothesis.stateful import invariant, rule
 
 from contracts.events import END, EventId, Finished, JobEvent, Progress, Queued, Released, Started
 from contracts.jobs import JobOutcome, JobState
-from runtime.messaging.job_client import remove_job
 from runtime.messaging.job_events import publish_event, store_outcome
+from runtime.messaging.queued_jobs import remove_job
 from runtime.messaging.settings import BusSettings
 from tests.support.machines import OnTheBus, run_machine
 

@@ -38,3 +38,9 @@ async def test_a_pool_from_before_priorities_is_brought_up_to_date_and_keeps_its
     now = (await bus.api(f"CONSUMER.INFO.{stream}.{name}"))["config"]
     assert now["priority_policy"] == "prioritized"
     assert now["ack_wait"] == bus_settings.ack_wait_s * NANOSECONDS
+
+
+async def test_a_single_server_has_no_intake(bus: Bus) -> None:
+    names = (await bus.api("STREAM.NAMES", {"subject": f"{bus.settings.namespace}.>"}))["streams"]
+    assert bus.subjects.jobs_stream in names
+    assert bus.subjects.intake_stream not in names

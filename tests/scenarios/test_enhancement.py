@@ -14,7 +14,8 @@ from contracts.events import Enhanced, Finished, JobEvent, Progress, Started
 from contracts.jobs import Job, JobOutcome, JobState, new_job_id
 from contracts.prompts import ENHANCER, EnhancedPrompt, EnhancePrompt, PromptSource
 from runtime.messaging.connection import Bus
-from runtime.messaging.job_client import JobClient, queued_stages
+from runtime.messaging.job_client import JobClient
+from runtime.messaging.queued_jobs import queued_stages
 from runtime.messaging.routing_slip import pass_on
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare_pool

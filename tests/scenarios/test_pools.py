@@ -16,9 +16,10 @@ from contracts.workers import WorkerPresence
 from gateway.pools import PoolKeeper
 from runtime.messaging.connection import Bus
 from runtime.messaging.image_store import ImageStore
-from runtime.messaging.job_client import JobClient, move_job, waiting_jobs
+from runtime.messaging.job_client import JobClient
 from runtime.messaging.job_events import publish_event
 from runtime.messaging.presence import Roster, announce
+from runtime.messaging.queued_jobs import move_job, waiting_jobs
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare_pool
 from tests.support import builders

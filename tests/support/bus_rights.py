@@ -13,12 +13,16 @@ from tests.support.eventually import eventually
 
 JOB = "0" * 32
 API, GET, NEXT, ACK = "$JS.API", "$JS.API.DIRECT.GET", "$JS.API.CONSUMER.MSG.NEXT", "$JS.ACK"
+_LASTING = ("JOBS", "INTAKE", "OUTCOMES", "IMAGES", "CALLERS", "DEAD_LETTERS")
 NOBODY = [
-    *(f"{API}.STREAM.DELETE.EASEL_{name}" for name in ("JOBS", "OUTCOMES", "IMAGES", "CALLERS", "DEAD_LETTERS")),
+    *(f"{API}.STREAM.DELETE.EASEL_{name}" for name in _LASTING),
     *(f"{API}.STREAM.{verb}.EASEL_JOBS" for verb in ("PURGE", "SNAPSHOT", "LEADER.STEPDOWN", "PEER.REMOVE")),
+    f"{API}.STREAM.PURGE.EASEL_INTAKE",
     f"{API}.STREAM.RESTORE.EASEL_JOBS",
     f"{API}.META.LEADER.STEPDOWN",
     f"{API}.CONSUMER.DELETE.EASEL_JOBS.pool-pocket",
+    f"{API}.CONSUMER.DELETE.EASEL_INTAKE.mover",
+    f"{API}.CONSUMER.CREATE.EASEL_INTAKE.mine",
     f"{API}.STREAM.CREATE.MINE",
     f"{API}.CONSUMER.CREATE.EASEL_OUTCOMES.mine",
     f"{API}.CONSUMER.DURABLE.CREATE.EASEL_JOBS.mine",
@@ -37,13 +41,30 @@ GATEWAY = [
     f"easel.live.fin.{JOB}",
 ]
 DECLARING = [
-    *(f"{API}.STREAM.{verb}.EASEL_{name}" for verb in ("CREATE", "UPDATE") for name in ("JOBS", "OUTCOMES", "EVENTS")),
+    *(
+        f"{API}.STREAM.{verb}.EASEL_{name}"
+        for verb in ("CREATE", "UPDATE")
+        for name in ("JOBS", "INTAKE", "OUTCOMES", "EVENTS")
+    ),
     f"{API}.STREAM.DELETE.EASEL_EVENTS",
     f"{API}.CONSUMER.CREATE.EASEL_JOBS.pool-pocket.easel.job.pocket.*",
 ]
+INTAKE = [
+    f"easel.intake.pocket.{JOB}",
+    f"{GET}.EASEL_INTAKE",
+    f"{API}.STREAM.MSG.GET.EASEL_INTAKE",
+    f"{API}.STREAM.MSG.DELETE.EASEL_INTAKE",
+    f"{API}.CONSUMER.CREATE.EASEL_INTAKE.mover",
+    f"{NEXT}.EASEL_INTAKE.mover",
+    f"{ACK}.EASEL_INTAKE.mover.1.1.1.1.1",
+    *(f"{API}.STREAM.LEADER.STEPDOWN.EASEL_{name}" for name in ("INTAKE", "CALLERS")),
+    f"{API}.CONSUMER.LEADER.STEPDOWN.EASEL_INTAKE.mover",
+]
+"""For gateways of a cluster alone."""
 WORKER = [
     *NOBODY,
     *DECLARING,
+    *INTAKE,
     f"easel.cancel.pocket.{JOB}",
     "easel.caller.key.quota",
     "easel.prepare.diffusion-2",
@@ -77,6 +98,7 @@ ENHANCER = [
 OPERATOR = [
     *NOBODY,
     *DECLARING,
+    *INTAKE,
     f"easel.evt.operator.{JOB}",
     f"easel.fin.operator.{JOB}",
     "easel.presence.operator",
@@ -105,7 +127,16 @@ EDGE = [
     f"{GET}.EASEL_IMAGES.easel.blob.{JOB}.1.0.0",
 ]
 
-DEAF_ALL = [">", "easel.>", "_INBOX.>", "_INBOX_another.>", "easel.job.>", "easel.caller.>", "$JS.EVENT.>"]
+DEAF_ALL = [
+    ">",
+    "easel.>",
+    "_INBOX.>",
+    "_INBOX_another.>",
+    "easel.job.>",
+    "easel.intake.>",
+    "easel.caller.>",
+    "$JS.EVENT.>",
+]
 DEAF_WORKER = [*DEAF_ALL, "easel.live.>", "easel.blob.>", "_INBOX_gateway.>", "easel.presence.*"]
 DEAF = {
     "gateway": [*DEAF_ALL, "_INBOX_diffusion.>", "easel.prepare.*"],
