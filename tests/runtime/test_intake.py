@@ -19,7 +19,7 @@ from runtime.messaging.intake import accepted_jobs
 from runtime.messaging.job_client import JobClient
 from runtime.messaging.job_events import store_outcome
 from runtime.messaging.leaders import LeaderKeeper
-from runtime.messaging.queued_jobs import store_job, waiting_jobs
+from runtime.messaging.queued_jobs import remove_job, store_job, waiting_jobs
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare
 from tests.support import builders
@@ -124,6 +124,17 @@ async def test_a_job_that_came_both_ways_and_was_drawn_is_not_drawn_again(
         await jobs.submit(after)
         await drawn(jobs, after)
     assert engine.drawn == ["first", "after"]
+
+
+async def test_a_stage_that_came_both_ways_and_was_passed_on_is_not_begun_again(bus: Bus, jobs: JobClient) -> None:
+    """The job has no outcome yet; the bus knows the stage by its message id."""
+    job = builders.job()
+    await jobs.submit(job)
+    await remove_job(bus, job)
+    await take_in(bus, job)
+    async with moving(bus):
+        await emptied(bus)
+    assert await waiting_jobs(bus) == []
 
 
 async def test_what_has_ended_is_dropped_though_the_bus_forgot_its_message_id(bus: Bus) -> None:
