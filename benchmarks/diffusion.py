@@ -52,7 +52,7 @@ class Asked:
 def build(options: dict[str, Any], asked: Asked) -> DiffusersEngine:
     """The engine with its first model in memory."""
     from services.diffusion.engines.factory import build_engine  # noqa: PLC0415  a process for each measures its import
-    from services.diffusion.settings import DiffusionSettings  # noqa: PLC0415
+    from services.diffusion.settings import DiffusionSettings  # noqa: PLC0415  as above
 
     engine = build_engine(DiffusionSettings(models=(asked.model,), device="cpu", cache_dir=asked.cache, **options))
     engine.load(engine.models[0].id)
@@ -156,7 +156,7 @@ def full_size(asked: Asked) -> str:
 
 def full_size_loading(asked: Asked) -> str:
     from benchmarks.diffusion_full_size import build_folder  # noqa: PLC0415  as above
-    from benchmarks.diffusion_memory import loading  # noqa: PLC0415
+    from benchmarks.diffusion_memory import loading  # noqa: PLC0415  as above
 
     cache = Path(asked.cache)
     with tempfile.TemporaryDirectory(dir=cache) as converted:
@@ -172,7 +172,7 @@ def cached(asked: Asked) -> str:
 
 def full_size_cached(asked: Asked) -> str:
     from benchmarks.diffusion_caches import caches  # noqa: PLC0415  as above
-    from benchmarks.diffusion_full_size import build_folder  # noqa: PLC0415
+    from benchmarks.diffusion_full_size import build_folder  # noqa: PLC0415  as above
 
     folder = build_folder(Path(asked.cache) / "sd15-shaped")
     own = Asked(str(folder), asked.rounds, asked.cache)

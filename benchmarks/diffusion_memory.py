@@ -54,8 +54,8 @@ def _peak() -> float:
 
 def _load(name: str, folder: str, cache: str) -> dict[str, float]:
     from benchmarks.diffusion import ENGINES, Asked, build  # noqa: PLC0415  its import is part of loading
-    from benchmarks.diffusion_together import loaded_model  # noqa: PLC0415
-    from services.diffusion.engines.sample import sample_call  # noqa: PLC0415
+    from benchmarks.diffusion_together import loaded_model  # noqa: PLC0415  as above
+    from services.diffusion.engines.sample import sample_call  # noqa: PLC0415  as above
 
     began = time.perf_counter()
     loaded = loaded_model(build({**ENGINES[name], "max_batch": "1"}, Asked(folder, 1, cache)))
@@ -65,9 +65,9 @@ def _load(name: str, folder: str, cache: str) -> dict[str, float]:
 
 
 def _decode(tiling: Any) -> dict[str, float]:
-    import diffusers  # noqa: PLC0415
+    import diffusers  # noqa: PLC0415  not in the process that measures loading
 
-    from services.diffusion.engines.torch_tuning import tile  # noqa: PLC0415
+    from services.diffusion.engines.torch_tuning import tile  # noqa: PLC0415  as above
 
     vae = diffusers.AutoencoderKL(
         latent_channels=4,

@@ -14,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from contracts.errors import EaselError, ErrorCode
 from gateway.access import Access, Caller
 from gateway.keys import Scope
+from gateway.notes import notes_of
 from gateway.observe import BEGAN
 from gateway.settings import GatewaySettings, is_loopback
 from gateway.trusted_networks import address_of
@@ -38,7 +39,7 @@ def make_guard(access: Access, settings: GatewaySettings) -> Callable[[Connectio
     names = _Names(urlsplit(settings.public_url).hostname, addresses=bool(settings.trusted_networks))
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-        scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
+        scope = notes_of(connection.scope)
         scope[BEGAN] = time.perf_counter()
         asking = access.caller(connection.headers, connection.client.host if connection.client else "")
         if asking.refusal is None and not asking.has_key and (fault := _misused(connection, names)):
@@ -76,7 +77,7 @@ def is_known(request: HttpRequest) -> bool:
 
 def caller(request: HttpRequest) -> Caller:
     """Who asks."""
-    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
+    notes = notes_of(request.scope)
     found: Caller = notes[_CALLER]
     return found
 
@@ -94,7 +95,7 @@ class _Names(NamedTuple):
 
 def _misused(connection: Connection, names: _Names) -> EaselError | None:
     """Why this may be a page that uses its reader's place: what comes without a key rests on that alone."""
-    scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
+    scope = notes_of(connection.scope)
     said = _host_fault(connection, names)
     if not said and scope["method"] not in _READING:
         said = _origin_fault(connection, names)

@@ -6,12 +6,12 @@ import asyncio
 import re
 import secrets
 import time
-from typing import Any
 
 import structlog
 from litestar.types import Message, Scope
 
 from gateway.metrics import HTTP
+from gateway.notes import notes_of
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ _QUIET = ("/livez", "/readyz", "/startupz", "/health", "/metrics")
 
 def request_id(scope: Scope) -> str:
     """The id that the client or a proxy gave, or a new one; the same for the whole request."""
-    notes: dict[str, Any] = scope  # type: ignore[assignment]
+    notes = notes_of(scope)
     if _ID not in notes:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         notes[_ID] = given.decode() if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(8)
@@ -43,7 +43,7 @@ async def on_send(message: Message, scope: Scope) -> None:
         _measure(scope)
     if message["type"] != "http.response.start":
         return
-    notes: dict[str, Any] = scope  # type: ignore[assignment]
+    notes = notes_of(scope)
     notes[_STATUS] = message["status"]
     own = [(b"x-request-id", request_id(scope).encode()), (b"x-content-type-options", b"nosniff")]
     message["headers"] = [*message["headers"], *own]
@@ -52,7 +52,7 @@ async def on_send(message: Message, scope: Scope) -> None:
 
 
 def _tell(scope: Scope) -> None:
-    notes: dict[str, Any] = scope  # type: ignore[assignment]
+    notes = notes_of(scope)
     log.info(
         "request",
         method=scope.get("method"),
@@ -64,7 +64,7 @@ def _tell(scope: Scope) -> None:
 
 
 def _measure(scope: Scope) -> None:
-    notes: dict[str, Any] = scope  # type: ignore[assignment]
+    notes = notes_of(scope)
     status = notes.get(_STATUS, 0)
     error = str(status) if status >= _SERVER_FAULT else ""
     seconds = time.perf_counter() - notes.get(BEGAN, time.perf_counter())

@@ -117,8 +117,8 @@ class Launcher:
             return
         import httpx
 
-        # whether its own gateway is up, and nothing else: the certificate is for the name that others use
-        async with httpx.AsyncClient(trust_env=False, timeout=5, verify=False) as client:  # noqa: S501
+        # it asks this machine whether it is up, sends no secret, and the certificate is for the name that others use
+        async with httpx.AsyncClient(trust_env=False, timeout=5, verify=False) as client:  # noqa: S501  as said above
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await client.get(f"{self._plan.url}/readyz")).status_code == HTTPStatus.OK:

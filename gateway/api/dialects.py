@@ -17,6 +17,7 @@ from gateway.api.prompt_assist import convert as prompt_assist
 from gateway.api.sdapi import convert as sdapi
 from gateway.auth import HttpRequest
 from gateway.errors import easel_error, error_headers
+from gateway.notes import notes_of
 from gateway.observe import request_id
 from gateway.replies import Answer, json_reply
 
@@ -43,7 +44,7 @@ _CHOSEN = "easel.dialect"
 
 def choose(request: HttpRequest, renderer: Renderer) -> None:
     """Say that this request speaks another dialect than its path tells."""
-    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
+    notes = notes_of(request.scope)
     notes[_CHOSEN] = renderer
 
 
@@ -65,6 +66,6 @@ def _allow(fault: Exception) -> dict[str, str]:
 
 
 def _renderer(request: HttpRequest) -> Renderer:
-    notes: dict[str, Any] = request.scope  # type: ignore[assignment]
+    notes = notes_of(request.scope)
     chosen: Renderer | None = notes.get(_CHOSEN)
     return chosen or next(renderer for prefix, renderer in _BY_PREFIX if request.url.path.startswith(prefix))

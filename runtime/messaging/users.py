@@ -81,7 +81,7 @@ def _made(path: Path) -> str:
 
 
 def _public(path: Path) -> str:
-    import nkeys  # noqa: PLC0415
+    import nkeys  # noqa: PLC0415  as above
 
     try:
         public: bytes = nkeys.from_seed(path.read_bytes().strip()).public_key

@@ -64,10 +64,10 @@ def configure(service: str, settings: TelemetrySettings) -> None:
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  heavy
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  as above
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  as above
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415  as above
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415  as above
     except ImportError as fault:
         raise SettingsError(["EASEL_TELEMETRY_OTLP_ENDPOINT needs: pip install 'easel[telemetry]'"]) from fault
     version = importlib.metadata.version("easel")
@@ -134,7 +134,7 @@ def here() -> str:
     """The trace context of the surrounding span, to be sent along; "" where there is none."""
     if _tracer is None:
         return ""
-    from opentelemetry import trace  # noqa: PLC0415
+    from opentelemetry import trace  # noqa: PLC0415  as above
 
     found = trace.get_current_span().get_span_context()
     return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}" if found.is_valid else ""
@@ -148,7 +148,7 @@ def record(name: str, began_ns: int, ended_ns: int, attributes: Attributes, *, p
 
 
 def _context(traceparent: str) -> Any:
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415  as above
 
     return TraceContextTextMapPropagator().extract({TRACEPARENT: traceparent})
 

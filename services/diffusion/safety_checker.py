@@ -31,10 +31,10 @@ def diffusers_checker(folder: str) -> Look:
 
 
 def _look(path: Path) -> Look:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415  as below
     import torch  # noqa: PLC0415  only where it is asked for
-    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker  # noqa: PLC0415
-    from transformers import CLIPImageProcessor  # noqa: PLC0415
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker  # noqa: PLC0415  as above
+    from transformers import CLIPImageProcessor  # noqa: PLC0415  as above
 
     checker = StableDiffusionSafetyChecker.from_pretrained(
         path / "safety_checker", use_safetensors=True, local_files_only=True

@@ -131,9 +131,9 @@ def make_signer(settings: ProvenanceSettings) -> PictureSigner | None:
     if settings.provenance == "off":
         return None
     try:
-        import c2pa  # noqa: F401, PLC0415
+        import c2pa  # noqa: F401, PLC0415  whether it is installed
 
-        from runtime.worker.images import signing_key  # noqa: PLC0415
+        from runtime.worker.images import signing_key  # noqa: PLC0415  imports what the extra brings
     except ImportError as fault:
         if settings.provenance == "on":
             message = f"EASEL_PROVENANCE=on: {fault.name} is not installed: pip install 'easel[provenance]'"

@@ -21,10 +21,10 @@ def choose_sessions(settings: EdgeSettings, files: ModelFiles) -> OpenSession:
         backend = "axengine" if files.unet.suffix == COMPILED else "onnxruntime"
     try:
         if backend == "axengine":
-            from services.axera_edge.sessions.axengine_sessions import AxengineSessions  # noqa: PLC0415
+            from services.axera_edge.sessions.axengine_sessions import AxengineSessions  # noqa: PLC0415  on the device alone
 
             return AxengineSessions(settings.provider, settings.device_id)
-        from services.axera_edge.sessions.onnxruntime_sessions import OnnxRuntimeSessions  # noqa: PLC0415
+        from services.axera_edge.sessions.onnxruntime_sessions import OnnxRuntimeSessions  # noqa: PLC0415  on other machines alone
 
         return OnnxRuntimeSessions(settings.threads)
     except ImportError as fault:

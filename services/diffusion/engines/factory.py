@@ -32,7 +32,7 @@ def build_engine(settings: DiffusionSettings) -> ImageEngine:
     for name, value in IDLE_THREADS_SLEEP.items():
         os.environ.setdefault(name, value)
     try:
-        from services.diffusion.engines.diffusers_engine import DiffusersEngine  # noqa: PLC0415
+        from services.diffusion.engines.diffusers_engine import DiffusersEngine  # noqa: PLC0415  imports torch
 
         make_backend = _backends(settings)[settings.engine]()
     except ImportError as fault:
@@ -86,12 +86,12 @@ def preloaded(settings: DiffusionSettings) -> tuple[str, ...]:
 
 def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend]]:
     def torch_backend() -> MakeBackend:
-        from services.diffusion.engines.torch_backend import TorchBackend  # noqa: PLC0415
+        from services.diffusion.engines.torch_backend import TorchBackend  # noqa: PLC0415  as above
 
         return partial(TorchBackend, dtype=settings.dtype, options=_torch_options(settings))
 
     def openvino_backend() -> MakeBackend:
-        from services.diffusion.engines.openvino.backend import OpenVINOBackend  # noqa: PLC0415
+        from services.diffusion.engines.openvino.backend import OpenVINOBackend  # noqa: PLC0415  not everywhere
 
         return partial(
             OpenVINOBackend,
@@ -103,7 +103,7 @@ def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend
         )
 
     def fitting_backend() -> MakeBackend:
-        from services.diffusion.engines.fitting_backend import fitting  # noqa: PLC0415
+        from services.diffusion.engines.fitting_backend import fitting  # noqa: PLC0415  imports both
 
         try:
             return fitting(torch_backend(), openvino_backend())

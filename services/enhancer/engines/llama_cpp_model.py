@@ -35,7 +35,7 @@ class LlamaCppModel:
         await self._thread.call(self._load)
 
     def _load(self) -> None:
-        import llama_cpp  # noqa: PLC0415
+        import llama_cpp  # noqa: PLC0415  not everywhere
 
         try:
             self._llama = llama_cpp.Llama(str(self._file), n_ctx=CONTEXT_TOKENS, verbose=False)

@@ -60,7 +60,7 @@ class OpenVinoModel:
             stop.set()
 
     def _generate(self, task: Task, stop: threading.Event, hear: Callable[[str], None]) -> str:
-        import openvino_genai as genai  # noqa: PLC0415
+        import openvino_genai as genai  # noqa: PLC0415  as above
 
         if stop.is_set():
             return ""
