@@ -24,17 +24,14 @@ from runtime.messaging.image_store import ImageStore
 from runtime.messaging.job_client import JobClient
 from runtime.messaging.presence import Roster
 from runtime.messaging.settings import BusSettings
-from runtime.process.shutdown import Shutdown
-from runtime.worker.images.handler import ImageHandler
-from runtime.worker.run import Worker, pool_of
-from runtime.worker.settings import WorkerSettings
+from runtime.worker.run import pool_of
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from tests.conformance.image_engine import Steps, pixels, request_for
 from tests.support import builders
 from tests.support.eventually import eventually
 from tests.support.torch_fixtures import one_torch_thread, tiny_model  # noqa: F401  fixtures are found by name
-from tests.support.workers import live
+from tests.support.workers import serving
 
 pytestmark = [
     pytest.mark.usefixtures("one_torch_thread"),
@@ -53,13 +50,8 @@ async def engine(
     engine = DiffusersEngine(
         [Catalogue().find(str(tiny_model("stable-diffusion")))], "cpu", max_batch=SLOTS, prompt_cache_mb=1
     )
-    shutdown = Shutdown(20.0)
-    worker = Worker("diffusion", WorkerSettings(name="painter"), bus_settings)
-    task = asyncio.create_task(worker.serve(lambda bus, name: ImageHandler(engine, bus, name), shutdown))
-    await live(bus_settings, "painter", task)
-    yield engine
-    shutdown.soft.set()
-    await asyncio.wait_for(task, 60)
+    async with serving(bus_settings, engine):
+        yield engine
 
 
 def _jobs(engine: DiffusersEngine) -> list[Job]:

@@ -19,10 +19,6 @@ from PIL import Image
 
 from contracts.images import Lora
 from runtime.messaging.settings import BusSettings
-from runtime.process.shutdown import Shutdown
-from runtime.worker.images.handler import ImageHandler
-from runtime.worker.run import Worker
-from runtime.worker.settings import WorkerSettings
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.loras.lora_folder import LoraFolder
@@ -36,7 +32,7 @@ from tests.support.torch_fixtures import (  # noqa: F401  fixtures are found by 
     tiny_loras,
     tiny_model,
 )
-from tests.support.workers import live
+from tests.support.workers import serving
 
 pytestmark = [
     pytest.mark.usefixtures("one_torch_thread"),
@@ -58,13 +54,8 @@ async def engine(
     model = Catalogue().find(str(tiny_model("stable-diffusion")))
     loras = LoraFolder(tmp_path, look_every_s=0)
     engine = DiffusersEngine([model], "cpu", max_batch=4, prompt_cache_mb=1, loras=loras)
-    shutdown = Shutdown(20.0)
-    worker = Worker("diffusion", WorkerSettings(name="painter"), bus_settings)
-    task = asyncio.create_task(worker.serve(lambda bus, name: ImageHandler(engine, bus, name), shutdown))
-    await live(bus_settings, "painter", task)
-    yield engine
-    shutdown.soft.set()
-    await asyncio.wait_for(task, 60)
+    async with serving(bus_settings, engine):
+        yield engine
 
 
 @pytest.fixture

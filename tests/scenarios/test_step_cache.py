@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator, Callable
@@ -17,15 +16,11 @@ pytest.importorskip("diffusers")
 from PIL import Image
 
 from runtime.messaging.settings import BusSettings
-from runtime.process.shutdown import Shutdown
-from runtime.worker.images.handler import ImageHandler
-from runtime.worker.run import Worker
-from runtime.worker.settings import WorkerSettings
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from tests.support.systems import StartGateway, offering
 from tests.support.torch_fixtures import one_torch_thread, tiny_model  # noqa: F401  fixtures are found by name
-from tests.support.workers import live
+from tests.support.workers import serving
 
 pytestmark = [
     pytest.mark.usefixtures("one_torch_thread"),
@@ -42,16 +37,10 @@ async def http(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Of a gateway with one worker that draws on torch."""
     engine = DiffusersEngine([Catalogue().find(str(tiny_model("stable-diffusion")))], "cpu")
-    shutdown = Shutdown(20.0)
-    worker = Worker("diffusion", WorkerSettings(name="painter"), bus_settings)
-    task = asyncio.create_task(worker.serve(lambda bus, name: ImageHandler(engine, bus, name), shutdown))
-    await live(bus_settings, "painter", task)
-    async with start_gateway() as gateway:
+    async with serving(bus_settings, engine), start_gateway() as gateway:
         await offering(gateway, MODEL)
         async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
             yield client
-    shutdown.soft.set()
-    await asyncio.wait_for(task, 60)
 
 
 async def drawn(http: httpx.AsyncClient, **asked: Any) -> bytes:

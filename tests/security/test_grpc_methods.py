@@ -16,11 +16,8 @@ from gateway.keys import EVERY_SCOPE, Scope, change_key, create_key
 from gateway.rpc import text2image_pb2 as pb
 from gateway.rpc.server import ERROR_METADATA, SERVICE
 from gateway.rpc.text2image_pb2_grpc import Text2ImageServiceStub
-from runtime.messaging.settings import BusSettings
+from tests.security.conftest import Guarded
 from tests.security.routes import METHODS, PUBLIC_SERVICES
-from tests.support.fake_engine import FakeEngine
-from tests.support.systems import StartGateway, offering
-from tests.support.workers import running_worker
 
 OTHERS_JOB = "0" * 32
 NOBODYS = "easel_00000000_" + "A" * 43
@@ -58,16 +55,9 @@ class System(NamedTuple):
 
 
 @pytest.fixture
-async def system(bus_settings: BusSettings, start_gateway: StartGateway, tmp_path: Path) -> AsyncIterator[System]:
-    keys_file = tmp_path / "keys.json"
-    probe = create_key(keys_file, "probe", EVERY_SCOPE)
-    async with (
-        running_worker(bus_settings, FakeEngine()),
-        start_gateway(EASEL_GATEWAY_KEYS_FILE=str(keys_file)) as gateway,
-        grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
-    ):
-        await offering(gateway, key=probe)
-        yield System(channel, keys_file)
+async def system(guarded: Guarded) -> AsyncIterator[System]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{guarded.gateway.grpc_port}") as channel:
+        yield System(channel, guarded.keys_file)
 
 
 async def test_the_table_names_every_method_and_the_server_has_no_other_service(system: System) -> None:

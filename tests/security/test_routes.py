@@ -12,13 +12,10 @@ import pytest
 from litestar.routes import ASGIRoute
 
 from gateway.keys import EVERY_SCOPE, Scope, change_key, create_key
-from runtime.messaging.settings import BusSettings
 from tests.gateway.conftest import app_without_bus
+from tests.security.conftest import Guarded
 from tests.security.routes import JOB, ROUTES, Route
 from tests.support.eventually import eventually
-from tests.support.fake_engine import MovableEngine
-from tests.support.systems import StartGateway, offering
-from tests.support.workers import running_worker
 
 NOBODYS = "easel_00000000_" + "A" * 43
 OTHERS_JOB = "0" * 32
@@ -64,16 +61,9 @@ class System(NamedTuple):
 
 
 @pytest.fixture
-async def system(bus_settings: BusSettings, start_gateway: StartGateway, tmp_path: Path) -> AsyncIterator[System]:
-    keys_file = tmp_path / "keys.json"
-    probe = create_key(keys_file, "probe", EVERY_SCOPE)
-    async with (
-        running_worker(bus_settings, MovableEngine()),
-        start_gateway(EASEL_GATEWAY_KEYS_FILE=str(keys_file)) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=30) as http,
-    ):
-        await offering(gateway, key=probe)
-        yield System(http, keys_file)
+async def system(guarded: Guarded) -> AsyncIterator[System]:
+    async with httpx.AsyncClient(base_url=guarded.gateway.url, timeout=30) as http:
+        yield System(http, guarded.keys_file)
 
 
 def test_the_table_names_every_route_of_the_application_and_no_other() -> None:

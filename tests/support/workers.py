@@ -17,6 +17,7 @@ from runtime.messaging.presence import Roster
 from runtime.messaging.settings import BusSettings
 from runtime.process.hardware import Devices
 from runtime.process.shutdown import Shutdown
+from runtime.worker.images.engine import ImageEngine
 from runtime.worker.images.handler import ImageHandler
 from runtime.worker.images.output import PLAIN, Output
 from runtime.worker.run import Worker
@@ -60,6 +61,20 @@ async def running_worker(
         engine.gate.set()
         shutdown.soft.set()
         await asyncio.wait_for(task, 30)
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: BusSettings, engine: ImageEngine, name: str = "painter") -> AsyncIterator[None]:
+    """A worker of any engine in this event loop, live on the bus; ends softly with the block."""
+    worker, shutdown = Worker("diffusion", WorkerSettings(name=name), settings), Shutdown(20.0)
+    task = asyncio.create_task(worker.serve(lambda bus, author: ImageHandler(engine, bus, author), shutdown))
+    try:
+        await live(settings, name, task)
+        yield
+    finally:
+        shutdown.soft.set()
+        async with asyncio.timeout(60):
+            await task
 
 
 async def live(settings: BusSettings, name: str, task: asyncio.Task[None] | None = None) -> None:
