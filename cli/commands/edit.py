@@ -11,7 +11,7 @@ import typer
 from cli.client.pictures import Destination
 from cli.client.seeds import parse_seeds
 from cli.client.start_picture import read_picture
-from cli.commands.generate import refuse_two_results, shows, wanted
+from cli.commands.generate import carry_out, refuse_two_results, shows, wanted
 from cli.faults import CliError, ExitCode
 from cli.options import (
     DEFAULT_URL,
@@ -69,8 +69,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
         easel edit fox.png "a blue hat" --mask hat-mask.png
         easel edit 5f0c…e1 "the same at night" --strength 0.5
     """  # noqa: D301 - the backspace keeps typer from joining the lines
-    from cli.client.api import Api
-    from cli.client.drawing import Drawing, draw, leave
+    from cli.client.drawing import Drawing
 
     if not prompt.strip():
         raise CliError(ExitCode.USAGE, "the prompt is empty; say what the picture should show")
@@ -93,11 +92,7 @@ def edit(  # noqa: PLR0917 - typer passes by name; the list is the command line
         output_format=destination.output_format,
     )
     drawings = [Drawing(wanted(**asked, **start, seed=one), destination, path) for one in seeds]
-    with Api(url) as api:
-        if no_wait:
-            leave(api, drawings, as_json=as_json)
-        else:
-            draw(api, drawings, as_json=as_json, show=shows(show, [destination], as_json=as_json))
+    carry_out(url, drawings, no_wait=no_wait, as_json=as_json, show=shows(show, [destination], as_json=as_json))
 
 
 def _start(picture: str, index: int) -> tuple[str, dict[str, Any]]:

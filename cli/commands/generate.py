@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,9 @@ from cli.options import (
     Strength,
     Url,
 )
+
+if TYPE_CHECKING:
+    from cli.client.drawing import Drawing
 
 _SIDE = {"min": 1, "metavar": "PIXELS", "help": "As the model allows; its own if absent."}
 
@@ -85,15 +88,11 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
         easel generate "a lighthouse" --lora ink --lora fog:0.6
         easel generate "the same, at night" --init-image boat.png --strength 0.6
     """  # noqa: D301 - the backspace keeps typer from joining the lines
-    from cli.client.api import Api
-    from cli.client.drawing import Drawing, draw, leave
+    from cli.client.drawing import Drawing
 
+    _check_companions(start=init_image, mask=mask, strength=strength, enhance=enhance, style=style)
     texts = [_prompt(text) for text in prompts]
     seeds = parse_seeds(seed)
-    if init_image is None and (mask is not None or strength is not None):
-        raise CliError(ExitCode.USAGE, "--mask and --strength say what to do with --init-image FILE; name one")
-    if style is not None and not enhance:
-        raise CliError(ExitCode.USAGE, "--style says what --enhance should make of the prompt; give both")
     where = destinations(output, texts, num_images * len(seeds), metadata=save_metadata)
     refuse_two_results(where[0], as_json=as_json)
     asked = wanted(
@@ -119,11 +118,33 @@ def generate(  # noqa: PLR0917 - typer passes by name; the list is the command l
         for text, destination in zip(texts, where, strict=True)
         for one in seeds
     ]
+    carry_out(url, drawings, no_wait=no_wait, as_json=as_json, show=shows(show, where, as_json=as_json))
+
+
+def _check_companions(
+    *, start: Path | None, mask: Path | None, strength: float | None, enhance: bool, style: str | None
+) -> None:
+    """Refuse options without the one that they belong to."""
+    if start is None and (mask is not None or strength is not None):
+        raise CliError(ExitCode.USAGE, "--mask and --strength say what to do with --init-image FILE; name one")
+    if style is not None and not enhance:
+        raise CliError(ExitCode.USAGE, "--style says what --enhance should make of the prompt; give both")
+
+
+def carry_out(url: str, drawings: Sequence[Drawing], *, no_wait: bool, as_json: bool, show: bool) -> None:
+    """Submit them, and unless nobody waits, save what comes of them.
+
+    Raises:
+        CliError: the first failure, when all have ended.
+    """
+    from cli.client.api import Api
+    from cli.client.drawing import draw, leave
+
     with Api(url) as api:
         if no_wait:
             leave(api, drawings, as_json=as_json)
         else:
-            draw(api, drawings, as_json=as_json, show=shows(show, where, as_json=as_json))
+            draw(api, drawings, as_json=as_json, show=show)
 
 
 def wanted(**fields: Any) -> dict[str, Any]:
