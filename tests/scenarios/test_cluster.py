@@ -56,9 +56,9 @@ async def test_nothing_is_lost_and_nothing_twice_when_the_leader_is_killed_under
             running_worker(settings, FakeEngine(step_s=0.01), name="a"),
             running_worker(settings, FakeEngine(step_s=0.01), name="b"),
         ):
+            await led_apart(bus)
             submitting = [asyncio.create_task(_submit(jobs, accepted)) for _ in range(3)]
             await eventually(_so_many(accepted, JOBS // 3), 60)
-            await led_apart(bus)
             leader = (await bus.api(f"STREAM.INFO.{bus.subjects.jobs_stream}"))["cluster"]["leader"]
             cluster.kill_one(leader)
             killed_at = time.monotonic()
