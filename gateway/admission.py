@@ -17,8 +17,9 @@ from typing import Protocol
 from contracts.errors import EaselError, ErrorCode
 from runtime.process.waiting import until
 
-FRESH_S = 0.1
-"""Seconds for which a count from the bus is good enough while there is plenty of room."""
+FRESH_S = 1.0
+"""Seconds for which a count from the bus is good enough while there is plenty of room: at most half of all places are
+given away on it, by each gateway."""
 _SETTLE_S = 1.0
 """Seconds that a question waits for submissions on their way."""
 _PATIENCE_S = 0.5

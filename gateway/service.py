@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import NamedTuple, cast
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import structlog
 
@@ -30,10 +31,12 @@ from gateway.waiting import Followers, outcome_unless_gone, still_running, withi
 from runtime.messaging.caller_store import Note
 from runtime.messaging.connection import BusError
 from runtime.messaging.image_store import OverheardImages
-from runtime.messaging.job_client import QueueDepth
+from runtime.messaging.job_client import JobClient, QueueDepth
 from runtime.process.safety import EVERY_PROMPT, PromptBlocklist
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 LISTED_JOBS = 100
 _SEARCHED_JOBS = 1000
@@ -59,10 +62,11 @@ Watched = AsyncGenerator[JobEvent | Drawn, None]
 """What `Service.watch` follows."""
 
 
-class _Begun(NamedTuple):
+class _Begun(NamedTuple, Generic[T]):
     job: Job
     warnings: tuple[str, ...]
-    events: AsyncIterator[JobEvent]
+    listening: T
+    """To the job, as was asked for."""
     heard: OverheardImages
 
 
@@ -125,9 +129,9 @@ class Service:
         Raises:
             EaselError: as `submit`; as the job failed; DEADLINE_EXCEEDED, and the job goes on.
         """
-        async with self._begun(wanted, owner, once) as (job, warnings, events, heard):
+        async with self._begun(wanted, owner, once, JobClient.ending) as (job, warnings, ending, heard):
             with self._followers.following(job.id):
-                outcome = await self._outcome(job, events, gone)
+                outcome = await self._outcome(job, ending, gone)
             if outcome is None:
                 self._left(job.id, once)
                 raise EaselError(ErrorCode.CANCELLED, "the client closed the connection")
@@ -149,7 +153,7 @@ class Service:
         self, wanted: Wanted, owner: Owner, once: Once
     ) -> AsyncGenerator[Submitted | JobEvent | Drawn, None]:
         """`Submitted` first: a generator that has begun is closed when it is forgotten."""
-        async with self._begun(wanted, owner, once) as (job, warnings, events, heard):
+        async with self._begun(wanted, owner, once, JobClient.follow) as (job, warnings, events, heard):
             yield Submitted(job, warnings)
             try:
                 with self._followers.following(job.id):
@@ -257,23 +261,24 @@ class Service:
         return dict(zip(pools, await asyncio.gather(*map(self._depth, pools)), strict=True))
 
     @contextlib.asynccontextmanager
-    async def _begun(self, wanted: Wanted, owner: Owner, once: Once) -> AsyncIterator[_Begun]:
-        """A job that is queued now, or was before, with its events and its pictures as they come."""
+    async def _begun(
+        self, wanted: Wanted, owner: Owner, once: Once, listen: Callable[..., AbstractAsyncContextManager[T]]
+    ) -> AsyncIterator[_Begun[T]]:
+        """A job that is queued now, or was before, listened to by `listen`, with its pictures as they come."""
         backend, submission = self._link.backend, self._submission
         wanted = await submission.pictures.fetched(wanted)
         found = await submission.begun_before(wanted, owner, once)
         async with contextlib.AsyncExitStack() as stack:
             if found is not None:
                 heard = await stack.enter_async_context(backend.images.overhearing(found.id))
-                events = await stack.enter_async_context(backend.jobs.follow(found.id))
-                yield _Begun(found, (), events, heard)
+                yield _Begun(found, (), await stack.enter_async_context(listen(backend.jobs, found.id)), heard)
                 return
             made = submission.make_job(wanted, owner, once)
             async with submission.place(made.job):
                 heard = await stack.enter_async_context(backend.images.overhearing(made.job.id))
-                events = await stack.enter_async_context(backend.jobs.follow(made.job.id, fresh=True))
+                listening = await stack.enter_async_context(listen(backend.jobs, made.job.id, fresh=True))
                 job, warnings = await submission.queue(made, wanted)
-            yield _Begun(job, warnings, events, heard)
+            yield _Begun(job, warnings, listening, heard)
 
     async def _drawn(self, outcome: JobOutcome, heard: OverheardImages, warnings: tuple[str, ...]) -> Drawn:
         self._learn(outcome)
@@ -304,12 +309,12 @@ class Service:
         return await self._link.backend.jobs.depth(pool)
 
     async def _outcome(
-        self, job: Job, events: AsyncIterator[JobEvent], gone: Callable[[], Awaitable[None]]
+        self, job: Job, ending: Callable[[], Awaitable[JobOutcome]], gone: Callable[[], Awaitable[None]]
     ) -> JobOutcome | None:
         """How the job ended; None when its client went away."""
         limit_s = self._settings.wait_timeout_s
         try:
-            return await outcome_unless_gone(events, gone, limit_s)
+            return await outcome_unless_gone(ending, gone, limit_s)
         except TimeoutError as fault:
             raise still_running(job, limit_s) from fault
 

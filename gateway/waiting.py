@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from contracts.errors import EaselError, ErrorCode
-from contracts.events import Finished, JobEvent
+from contracts.events import JobEvent
 from contracts.jobs import Job, JobOutcome
 
 
@@ -36,25 +36,25 @@ class Followers:
 
 
 async def outcome_unless_gone(
-    events: AsyncIterator[JobEvent], gone: Callable[[], Awaitable[None]], limit_s: float
+    ending: Callable[[], Awaitable[JobOutcome]], gone: Callable[[], Awaitable[None]], limit_s: float
 ) -> JobOutcome | None:
-    """How the job ended; None when `gone` returned first.
+    """What `ending` waits for; None when `gone` returned first.
 
     Raises:
         TimeoutError: neither happened within `limit_s`.
     """
-    ending, leaving = asyncio.ensure_future(_ending(events)), asyncio.ensure_future(gone())
+    ended, leaving = asyncio.ensure_future(ending()), asyncio.ensure_future(gone())
     try:
-        await asyncio.wait({ending, leaving}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-        if ending.done():
-            return ending.result()
+        await asyncio.wait({ended, leaving}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            return ended.result()
         if leaving.done():
             return None
         raise TimeoutError
     finally:
-        ending.cancel()
+        ended.cancel()
         leaving.cancel()
-        await asyncio.gather(ending, leaving, return_exceptions=True)
+        await asyncio.gather(ended, leaving, return_exceptions=True)
 
 
 async def within(events: AsyncIterator[JobEvent], limit_s: float, job: Job) -> AsyncIterator[JobEvent]:
@@ -79,10 +79,3 @@ def still_running(job: Job, limit_s: float) -> EaselError:
     """What a client is told that has waited long enough."""
     message = f"job {job.id} has not ended within {limit_s:g} s; it goes on: GET /job/{job.id}"
     return EaselError(ErrorCode.DEADLINE_EXCEEDED, message)
-
-
-async def _ending(events: AsyncIterator[JobEvent]) -> JobOutcome:
-    async for event in events:
-        if isinstance(event, Finished):
-            return event.outcome
-    raise EaselError(ErrorCode.INTERNAL, "the job's events ended before the job")

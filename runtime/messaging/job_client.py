@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -21,7 +22,15 @@ from contracts.jobs import Job, JobOutcome, JobRecord, JobState
 from runtime.messaging.cancel_signals import send_cancel
 from runtime.messaging.connection import Bus, BusError, Stored
 from runtime.messaging.intake import accepted_jobs, submit_job, withdraw_job
-from runtime.messaging.job_events import Follower, OverheardJobs, last_events, read_events, read_outcome, store_outcome
+from runtime.messaging.job_events import (
+    Ending,
+    Follower,
+    OverheardJobs,
+    last_events,
+    read_events,
+    read_outcome,
+    store_outcome,
+)
 from runtime.messaging.past_jobs import PastJobs, read_past_jobs
 from runtime.messaging.queued_jobs import queued_stages, remove_job, waiting_jobs
 
@@ -126,7 +135,7 @@ class JobClient:
         Raises:
             EaselError: NOT_FOUND for an unknown job.
         """
-        async with Follower(self._bus, job_id, after or BEGINNING).listening() as follower:
+        async with Follower.listening(self._bus, job_id, after or BEGINNING) as follower:
             if fresh:
                 yield follower.events(stored=False)
                 return
@@ -134,6 +143,15 @@ class JobClient:
             if record is None:
                 raise EaselError(ErrorCode.NOT_FOUND, f"there is no job {job_id}; ended jobs are kept for a while only")
             yield _from_beginning(record.job, follower) if after is None else follower.events()
+
+    @contextlib.asynccontextmanager
+    async def ending(self, job_id: str, *, fresh: bool = False) -> AsyncIterator[Callable[[], Awaitable[JobOutcome]]]:
+        """Listen for a job's outcome alone from the moment the block is entered; what is yielded waits for it.
+
+        `fresh` as for `follow`.
+        """
+        async with Ending.listening(self._bus, job_id) as ending:
+            yield partial(ending.outcome, stored=not fresh)
 
     async def cancel(self, job_id: str) -> JobRecord | None:
         """End a job that has not ended: a waiting one never starts, a running one stops within a step.

@@ -108,31 +108,91 @@ class OverheardJobs:
         return await self._live.get()
 
 
+class _Live:
+    """What is republished of one job, as it comes; some of it may be missed."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._came: asyncio.Queue[JobEvent] = asyncio.Queue()
+
+    async def receive(self, message: Msg) -> None:
+        """Keep one."""
+        if (event := _live_event(message)) is not None:
+            self._came.put_nowait(event)
+
+    async def next(self) -> JobEvent | None:
+        """The next event; None after a reconnect or silence, when some may have been missed."""
+        if not self._came.empty():
+            return self._came.get_nowait()
+        receive = asyncio.ensure_future(self._came.get())
+        reconnect = asyncio.ensure_future(self._bus.reconnected.wait())
+        try:
+            await asyncio.wait({receive, reconnect}, timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
+            return receive.result() if receive.done() else None
+        finally:
+            receive.cancel()
+            reconnect.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _listening(bus: Bus, kind: str, job_id: str) -> AsyncIterator[_Live]:
+    """Receive live events while the block runs; `kind` as in `Subjects.live`."""
+    live = _Live(bus)
+    subscription = await bus.subscribe(bus.subjects.live(kind, job_id), live.receive)
+    try:
+        yield live
+    finally:
+        if bus.connected:
+            await subscription.unsubscribe()
+
+
+class Ending:
+    """One job's outcome, for whoever wants no progress: the bus has less to tell.
+
+    Use as a context manager around the submission: it listens from the moment it is entered.
+    """
+
+    def __init__(self, bus: Bus, job_id: str, live: _Live) -> None:
+        self._bus = bus
+        self._job_id = job_id
+        self._live = live
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def listening(cls, bus: Bus, job_id: str) -> AsyncIterator[Ending]:
+        """Receive the outcome while the block runs."""
+        async with _listening(bus, "fin", job_id) as live:
+            yield cls(bus, job_id, live)
+
+    async def outcome(self, *, stored: bool = True) -> JobOutcome:
+        """Wait for it; `stored` is false for a job that is submitted inside the block: there is nothing to look up."""
+        while True:
+            if stored and (found := await read_outcome(self._bus, self._job_id)) is not None:
+                return found
+            event = await self._live.next()
+            if isinstance(event, Finished):
+                return event.outcome
+            stored = True
+
+
 class Follower:
     """One job's events after `after`, in order, each once, ending with `Finished`.
 
     Use as a context manager around the submission: it listens from the moment it is entered.
     """
 
-    def __init__(self, bus: Bus, job_id: str, after: EventId = BEGINNING) -> None:
+    def __init__(self, bus: Bus, job_id: str, live: _Live, after: EventId) -> None:
         self._bus = bus
         self._job_id = job_id
+        self._live = live
         self._last = after
-        self._live: asyncio.Queue[JobEvent] = asyncio.Queue()
 
+    @classmethod
     @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[Follower]:
+    async def listening(cls, bus: Bus, job_id: str, after: EventId = BEGINNING) -> AsyncIterator[Follower]:
         """Receive live events while the block runs."""
-        subscription = await self._bus.subscribe(self._bus.subjects.live("*", self._job_id), self._receive)
-        try:
-            yield self
-        finally:
-            if self._bus.connected:
-                await subscription.unsubscribe()
-
-    async def _receive(self, message: Msg) -> None:
-        if (event := _live_event(message)) is not None:
-            self._live.put_nowait(event)
+        async with _listening(bus, "*", job_id) as live:
+            yield cls(bus, job_id, live, after)
 
     async def events(self, *, stored: bool = True) -> AsyncIterator[JobEvent]:
         """Yield what is stored (unless `stored` is false: a job not yet submitted), then what comes."""
@@ -143,24 +203,11 @@ class Follower:
                     yield event
                 if self._last == END:
                     return
-            live = await self._next_live()
+            live = await self._live.next()
             catch_up = live is None or self._leaves_gap(live)
             if live is not None and not catch_up and live.id > self._last:
                 self._last = live.id
                 yield live
-
-    async def _next_live(self) -> JobEvent | None:
-        """The next live event; None after a reconnect or silence, when some may have been missed."""
-        if not self._live.empty():
-            return self._live.get_nowait()
-        receive = asyncio.ensure_future(self._live.get())
-        reconnect = asyncio.ensure_future(self._bus.reconnected.wait())
-        try:
-            await asyncio.wait({receive, reconnect}, timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
-            return receive.result() if receive.done() else None
-        finally:
-            receive.cancel()
-            reconnect.cancel()
 
     def _leaves_gap(self, event: JobEvent) -> bool:
         if isinstance(event, Finished):

@@ -52,6 +52,26 @@ async def test_a_live_follower_and_a_late_one_see_the_same_events(bus_settings: 
     assert late[1:] == seen
 
 
+async def test_whoever_waits_for_the_end_alone_hears_it_live_and_late_and_after_the_bus_was_away(
+    bus: Bus, bus_settings: BusSettings, jobs: JobClient
+) -> None:
+    """And no step: the bus does not send what nobody wants."""
+    async with running_worker(bus_settings, FakeEngine()), asyncio.timeout(20):
+        job = builders.job(num_inference_steps=20)
+        before = bus.client.stats["in_msgs"]
+        async with jobs.ending(job.id, fresh=True) as ending:
+            await jobs.submit(job)
+            live = await ending()
+        assert bus.client.stats["in_msgs"] == before + 2, "the acknowledgement and the outcome"
+        async with jobs.ending(job.id) as ending:
+            assert await ending() == live
+        async with jobs.ending(job.id, fresh=True) as ending:
+            waiting = asyncio.create_task(ending())  # for what was said already
+            bus.reconnected.set()
+            assert await waiting == live
+    assert live.state is JobState.SUCCEEDED
+
+
 async def test_a_follower_resumes_after_the_last_event_it_saw(bus_settings: BusSettings, jobs: JobClient) -> None:
     """Last-Event-ID, on any replica."""
     async with running_worker(bus_settings, FakeEngine()):
