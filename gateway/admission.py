@@ -24,6 +24,8 @@ _SETTLE_S = 1.0
 """Seconds that a question waits for submissions on their way."""
 _PATIENCE_S = 0.5
 """Seconds that an answer may take where an earlier one is known."""
+LAG_S = 1.0
+"""Seconds in which a cluster's count may not have what was stored just now: a copy that is a little late makes it."""
 _REMEMBERED = 20
 """Job durations that the estimate of a waiting time rests on."""
 _UNKNOWN_DURATION_S = 5.0
@@ -35,6 +37,9 @@ class Depth(Protocol):
     @property
     def waiting(self) -> int: ...
 
+    @property
+    def delivered(self) -> int: ...
+
 
 class _Queue:
     """What one pool's queue is known to hold. All fields are written by `Admission` alone."""
@@ -42,8 +47,12 @@ class _Queue:
     def __init__(self) -> None:
         self.waiting = 0
         """As the bus last said."""
+        self.delivered = 0
+        """Deliveries up to then."""
         self.since = 0
         """Admitted here since then."""
+        self.stored_at = float("-inf")
+        """When the last of those was on its way no more."""
         self.on_their_way = 0
         """Admitted and perhaps not yet stored."""
         self.settled = asyncio.Event()
@@ -60,11 +69,12 @@ class _Queue:
 
 
 class Admission:
-    """One for each gateway. `depth` asks the bus how many jobs of a pool wait."""
+    """One for each gateway. `depth` asks the bus how many jobs of a pool wait; what it says may be `lag_s` late."""
 
-    def __init__(self, limit: int, depth: Callable[[str], Awaitable[Depth]]) -> None:
+    def __init__(self, limit: int, depth: Callable[[str], Awaitable[Depth]], lag_s: float = 0.0) -> None:
         self._limit = limit
         self._depth = depth
+        self._lag_s = lag_s
         self._queues: dict[str, _Queue] = defaultdict(_Queue)
 
     @contextlib.asynccontextmanager
@@ -83,6 +93,7 @@ class Admission:
             yield
         finally:
             queue.on_their_way -= 1
+            queue.stored_at = asyncio.get_running_loop().time()
             if queue.on_their_way == 0:
                 queue.settled.set()
 
@@ -134,8 +145,16 @@ class Admission:
             else:
                 queue.fault = fault
             return
-        queue.waiting, queue.since = depth.waiting, on_their_way
+        queue.waiting, queue.since = self._waiting(queue, depth, on_their_way), on_their_way
+        queue.delivered = depth.delivered
         queue.answered_at = asyncio.get_running_loop().time()
+
+    def _waiting(self, queue: _Queue, depth: Depth, on_their_way: int) -> int:
+        """As many as the bus says; no fewer than stored here and not delivered since, while it may not have these."""
+        if asyncio.get_running_loop().time() - queue.stored_at >= self._lag_s:
+            return depth.waiting
+        stored, delivered = queue.since - on_their_way, depth.delivered - queue.delivered
+        return max(depth.waiting, queue.waiting + stored - delivered)
 
     @staticmethod
     def _until_next(queue: _Queue, slots: int) -> float:

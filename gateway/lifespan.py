@@ -74,6 +74,11 @@ class BusLink:
         return self._backend
 
     @property
+    def clustered(self) -> bool:
+        """Whether the bus keeps several copies."""
+        return self._settings.replicas > 1
+
+    @property
     def connected(self) -> bool:
         return self._backend is not None and self._backend.bus.connected
 
@@ -127,7 +132,7 @@ class BusLink:
             PoolKeeper(bus, self.backend.roster, self.name),
             OverdueEnhancements(bus),
         ]
-        return duties if bus.settings.replicas == 1 else [*duties, IntakeMover(bus), LeaderKeeper(bus)]
+        return [*duties, IntakeMover(bus), LeaderKeeper(bus)] if self.clustered else duties
 
 
 async def _fulfil(duty: Duty, stop: asyncio.Event) -> None:

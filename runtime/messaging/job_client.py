@@ -44,6 +44,8 @@ class QueueDepth(msgspec.Struct, frozen=True):
     waiting: int
     """Not yet taken by a worker."""
     running: int
+    delivered: int = 0
+    """How often one was handed to a worker, ever."""
 
 
 class JobClient:
@@ -195,7 +197,11 @@ class JobClient:
             if fault.code != _NO_CONSUMER:
                 raise EaselError(ErrorCode.UNAVAILABLE, f"the bus does not tell of the pool {pool!r}") from fault
             return QueueDepth(waiting=0, running=0)
-        return QueueDepth(waiting=info["num_pending"], running=info["num_ack_pending"])
+        return QueueDepth(
+            waiting=info["num_pending"],
+            running=info["num_ack_pending"],
+            delivered=info["delivered"]["consumer_seq"],
+        )
 
     async def _queued(self, job_id: str) -> Job | None:
         accepted = await accepted_jobs(self._bus, job_id)  # before its queue, to which it goes from here

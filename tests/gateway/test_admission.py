@@ -16,6 +16,7 @@ from gateway.errors import whole_seconds
 @dataclass
 class Depth:
     waiting: int
+    delivered: int
 
 
 class Bus:
@@ -23,6 +24,9 @@ class Bus:
 
     def __init__(self, waiting: int = 0) -> None:
         self.waiting = waiting
+        self.delivered = 0
+        self.late = 0
+        """Jobs that the copy which is asked does not have yet."""
         self.asked = 0
         self.fault: EaselError | None = None
         self.silent = False
@@ -34,7 +38,7 @@ class Bus:
         await asyncio.sleep(0)
         if self.fault:
             raise self.fault
-        answer = Depth(self.waiting)
+        answer = Depth(max(0, self.waiting - self.late), self.delivered)
         await asyncio.sleep(0)
         return answer
 
@@ -42,6 +46,10 @@ class Bus:
         for _ in range(3):
             await asyncio.sleep(0)
         self.waiting += 1
+
+    def deliver(self) -> None:
+        self.waiting -= 1
+        self.delivered += 1
 
 
 async def submit(admission: Admission, bus: Bus) -> ErrorCode | None:
@@ -98,9 +106,32 @@ async def test_a_place_that_a_worker_freed_is_given_away_at_once() -> None:
     bus = Bus(5)
     admission = Admission(5, bus.depth)
     assert await submit(admission, bus) is ErrorCode.QUEUE_FULL
-    bus.waiting -= 1
+    bus.deliver()
     assert await submit(admission, bus) is None
     assert await submit(admission, bus) is ErrorCode.QUEUE_FULL
+
+
+async def test_a_copy_that_is_late_gives_no_place_away_twice() -> None:
+    """In a cluster: what was stored a moment ago counts, until a worker has it."""
+    bus = Bus()
+    admission = Admission(20, bus.depth, lag_s=60.0)
+    assert await submit(admission, bus) is None
+    bus.deliver()
+    bus.late = 7
+    answers = await asyncio.gather(*(submit(admission, bus) for _ in range(64)))
+    assert answers.count(None) == 20
+    bus.deliver()
+    assert await submit(admission, bus) is None
+    assert await submit(admission, bus) is ErrorCode.QUEUE_FULL
+
+
+async def test_a_copy_that_had_its_time_is_believed() -> None:
+    """Jobs leave a queue in other ways too: they are cancelled."""
+    bus = Bus()
+    admission = Admission(2, bus.depth, lag_s=0.0)
+    assert [await submit(admission, bus) for _ in range(3)] == [None, None, ErrorCode.QUEUE_FULL]
+    bus.waiting = 0
+    assert await submit(admission, bus) is None
 
 
 async def test_a_replica_with_an_old_count_exceeds_the_limit_by_half_the_queue_at_most() -> None:
