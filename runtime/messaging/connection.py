@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -47,6 +46,16 @@ PATIENCE_S = 5.0
 STORE_PATIENCE_S = 10.0
 """The same of what is to be stored: longer than an election."""
 
+_OPTIONS: dict[str, Any] = {
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.25,
+    "connect_timeout": 5,
+    "ping_interval": 10,
+    "max_outstanding_pings": 2,
+    "pending_size": 32 << 20,
+    "drain_timeout": 10,
+}
+"""nats-py's, in seconds and bytes."""
 _AWAY = (NoRespondersError, NatsTimeoutError, TimeoutError, OutboundBufferLimitError, ConnectionClosedError)
 _TRANSIENT_CODES = {10008, 10023, 10047, 10126, 10158}
 """Temporary JetStream conditions: no leader, resources, storage, copies being added, duplicate still in process."""
@@ -92,6 +101,8 @@ class Bus:
         """Set at every reconnect; replaced by a new event, so hold it before you wait."""
         self.closed = asyncio.Event()
         """Given up for good: the server refused something fundamental. The process must end."""
+        self._complaint: Exception | None = None
+        """The last that told something."""
 
     @classmethod
     @asynccontextmanager
@@ -107,54 +118,45 @@ class Bus:
         """
         transport.install()
         keep_cancellations()
-        complaints: list[Exception] = []
-        bus: Bus | None = None
-
-        async def on_error(fault: Exception) -> None:
-            complaints.append(fault)
-            log.warning("bus complains", fault=_words(fault))
-
-        async def on_reconnect() -> None:
-            log.info("bus reconnected")
-            if bus is not None:
-                bus.reconnected, before = asyncio.Event(), bus.reconnected
-                before.set()
-
-        async def on_close() -> None:
-            if bus is not None:
-                bus.closed.set()
-
-        options = _identity(settings)
+        bus = cls(Client(), settings)
+        identity = _identity(settings)
         try:
             async with asyncio.timeout(timeout_s):
-                client = await nats.connect(
+                await bus.client.connect(
                     settings.url.split(","),
                     name=name,
                     inbox_prefix=f"_INBOX_{subject_token(inbox or settings.user or name)}".encode(),
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.25,
-                    connect_timeout=5,
-                    ping_interval=10,
-                    max_outstanding_pings=2,
-                    pending_size=32 << 20,
-                    drain_timeout=10,
-                    error_cb=on_error,
-                    reconnected_cb=on_reconnect,
-                    closed_cb=on_close,
-                    **options,
+                    error_cb=bus._on_error,
+                    reconnected_cb=bus._on_reconnect,
+                    closed_cb=bus._on_close,
+                    **_OPTIONS,
+                    **identity,
                 )
         except (TimeoutError, NatsError, OSError) as fault:
-            telling = [complaint for complaint in complaints if not isinstance(complaint, _VAGUE)] or complaints
-            said = f": {_words(telling[-1])}" if telling else ""
-            message = f"no NATS server answers at {settings.url}{said}; start one, or set EASEL_NATS_URL"
-            raise EaselError(ErrorCode.UNAVAILABLE, message) from fault
-        bus = cls(client, settings)
+            raise bus._unreachable() from fault
         try:
             yield bus
         finally:
             with contextlib.suppress(NatsError, OSError, TimeoutError):
                 async with asyncio.timeout(5):
-                    await client.close()
+                    await bus.client.close()
+
+    async def _on_error(self, fault: Exception) -> None:
+        self._complaint = fault if self._complaint is None or not isinstance(fault, _VAGUE) else self._complaint
+        log.warning("bus complains", fault=_words(fault))
+
+    async def _on_reconnect(self) -> None:
+        log.info("bus reconnected")
+        self.reconnected, before = asyncio.Event(), self.reconnected
+        before.set()
+
+    async def _on_close(self) -> None:
+        self.closed.set()
+
+    def _unreachable(self) -> EaselError:
+        said = f": {_words(self._complaint)}" if self._complaint else ""
+        message = f"no NATS server answers at {self.settings.url}{said}; start one, or set EASEL_NATS_URL"
+        return EaselError(ErrorCode.UNAVAILABLE, message)
 
     @property
     def connected(self) -> bool:
