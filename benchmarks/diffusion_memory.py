@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.figures import table
+from tests.support.memory import peak_bytes
 
 SIDE = 1024
 """Pixels of the picture that is decoded by a VAE trained at half of it."""
@@ -48,8 +48,8 @@ def _in_process(*arguments: str) -> dict[str, float]:
 
 
 def _peak() -> float:
-    """10^6 bytes, so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    """10^6 bytes, so far; not `ru_maxrss`, which a child process has from its parent."""
+    return peak_bytes(os.getpid()) / 1e6
 
 
 def _load(name: str, folder: str, cache: str) -> dict[str, float]:
