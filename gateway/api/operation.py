@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from litestar.openapi.spec import (
-    OpenAPIFormat,
-    OpenAPIMediaType,
-    OpenAPIType,
-    Operation,
-    Reference,
-    RequestBody,
-    Schema,
-)
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
 
 _REFERENCE = "#/components/schemas/{name}"
 
+_EMPTY = {"type": "string", "maxLength": 0}
+_FILE = {"type": "string", "format": "binary"}
+
 _described: list[type[msgspec.Struct]] = []
+_forms: dict[type[msgspec.Struct], tuple[str, ...]] = {}
 
 
 def taking(*kinds: type[msgspec.Struct], form: tuple[str, ...] = ()) -> type[Operation]:
-    """The `operation_class` of a handler whose JSON body is one of `kinds`, or a form with the files `form`."""
+    """The `operation_class` of a handler whose JSON body is one of `kinds`.
+
+    With `form`, the first of them may come as a form too, with files of these names, the first of which must be there.
+    """
     describe(*kinds)
     references = [Reference(ref=reference(kind)) for kind in kinds]
     schema = references[0] if len(references) == 1 else Schema(any_of=references)
@@ -32,15 +31,30 @@ def taking(*kinds: type[msgspec.Struct], form: tuple[str, ...] = ()) -> type[Ope
         def __post_init__(self) -> None:
             content = {"application/json": OpenAPIMediaType(schema)}
             if form:
-                content["multipart/form-data"] = OpenAPIMediaType(Schema(all_of=[schema, _files(form)]))
+                _forms[kinds[0]] = form
+                content["multipart/form-data"] = OpenAPIMediaType(
+                    Reference(ref=_REFERENCE.format(name=_form(kinds[0])))
+                )
             self.request_body = RequestBody(required=True, content=content)
 
     return Taking
 
 
-def _files(names: tuple[str, ...]) -> Schema:
-    file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
-    return Schema(type=OpenAPIType.OBJECT, properties=dict.fromkeys(names, file), required=list(names[:1]))
+def _form(kind: type[msgspec.Struct]) -> str:
+    return f"{kind.__name__}Form"
+
+
+def _as_form(schema: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
+    """In a form an optional field may be empty, which counts as absent: browsers send those that nobody filled in."""
+    required = schema.get("required", [])
+    fields = {
+        name: field if name in required else {"anyOf": [field, _EMPTY]} for name, field in schema["properties"].items()
+    }
+    return {
+        **schema,
+        "properties": fields | dict.fromkeys(files, _FILE),
+        "required": sorted({*required, *files[:1]}),
+    }
 
 
 def describe(*kinds: type[msgspec.Struct]) -> None:
@@ -55,4 +69,5 @@ def reference(kind: type[msgspec.Struct]) -> str:
 
 def described_schemas() -> dict[str, Any]:
     """The schemas given to `taking` and `describe`, and those that they mention, as JSON Schema."""
-    return msgspec.json.schema_components(_described, ref_template=_REFERENCE)[1]
+    found: dict[str, Any] = msgspec.json.schema_components(_described, ref_template=_REFERENCE)[1]
+    return found | {_form(kind): _as_form(found[kind.__name__], files) for kind, files in _forms.items()}

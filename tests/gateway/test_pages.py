@@ -56,6 +56,16 @@ async def test_every_operation_describes_its_failures_in_its_dialect(document: d
             assert schema.endswith(f"/{kind}"), path
 
 
+@pytest.mark.parametrize("path", ["/v1/images/edits", "/v1/images/variations"])
+async def test_a_form_needs_its_picture_and_may_leave_other_fields_empty(document: dict[str, Any], path: str) -> None:
+    """As browsers do with fields that nobody filled in."""
+    body = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+    assert "image" in form["required"]
+    assert form["properties"]["image"]["format"] == "binary"
+    assert {"type": "string", "maxLength": 0} in form["properties"]["stream"]["anyOf"]
+
+
 async def test_answers_in_streams_and_pictures_in_every_format_are_described(document: dict[str, Any]) -> None:
     def kinds(method: str, path: str) -> set[str]:
         return set(document["paths"][path][method]["responses"]["200"]["content"])
