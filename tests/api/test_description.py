@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.whole_system import System
 
+ROOT = Path(__file__).parents[2]
 SECONDS = int(os.environ.get("EASEL_API_SECONDS", "0"))
 """Time for invented requests and for chains of them; without it every operation gets its set of known cases once."""
 CHECKS = (
@@ -30,5 +31,6 @@ def test_no_request_made_from_the_description_finds_a_fault(system: System, tmp_
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{system.url}/schema/openapi.json", *effort),
         *("--checks", CHECKS, "--request-timeout", "60", "--max-failures", "10", "--no-color"),
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.api.forms", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-2000:]
