@@ -48,13 +48,19 @@ def _as_form(schema: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
     """In a form an optional field may be empty, which counts as absent: browsers send those that nobody filled in."""
     required = schema.get("required", [])
     fields = {
-        name: field if name in required else {"anyOf": [field, _EMPTY]} for name, field in schema["properties"].items()
+        name: field if name in required else _or_empty(field) for name, field in schema["properties"].items()
     }
     return {
         **schema,
         "properties": fields | dict.fromkeys(files, _FILE),
         "required": sorted({*required, *files[:1]}),
     }
+
+
+def _or_empty(field: dict[str, Any]) -> dict[str, Any]:
+    if "anyOf" in field:
+        return {**field, "anyOf": [*field["anyOf"], _EMPTY]}
+    return {"anyOf": [field, _EMPTY]}
 
 
 def describe(*kinds: type[msgspec.Struct]) -> None:

@@ -9,10 +9,16 @@ import schemathesis
 
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """Leave out forms with an array of one item or none in a field.
+    """Leave out forms that are wrong as values and legal as the text that a form is.
 
-    Such an array is wrong where one value is described, and legal on the wire: as that value, or as no field at all.
+    An array of one item or none is that value or no field at all; `null` is an empty field; 0 and 1 are booleans.
     """
     if case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
         return True
-    return not any(isinstance(value, list | dict) and len(value) < 2 for value in case.body.values())
+    return not (case.meta.generation.mode.is_negative and any(map(_is_legal_as_text, case.body.values())))
+
+
+def _is_legal_as_text(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return len(value) < 2
+    return value is None or (type(value) is int and value in (0, 1))
