@@ -57,7 +57,6 @@ def create_app(
         ],
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
-            "settings": Provide(lambda: settings, sync_to_thread=False),
             "draining": Provide(lambda: ending, sync_to_thread=False),
             "link": Provide(lambda: link, sync_to_thread=False),
         },

@@ -79,7 +79,7 @@ class Service:
 
     def __init__(self, link: BusLink, settings: GatewaySettings, blocklist: PromptBlocklist = EVERY_PROMPT) -> None:
         self._link = link
-        self._settings = settings
+        self.settings = settings
         self._admission = Admission(settings.max_queue_size, self._depth, LAG_S if link.clustered else 0.0)
         self.access = Access(settings)
         self.quota = Quota(link, self.access.keyring)
@@ -157,7 +157,7 @@ class Service:
             yield Submitted(job, warnings)
             try:
                 with self._followers.following(job.id):
-                    async for event in within(events, self._settings.wait_timeout_s, job):
+                    async for event in within(events, self.settings.wait_timeout_s, job):
                         yield (
                             event
                             if not isinstance(event, Finished)
@@ -284,7 +284,7 @@ class Service:
         self._learn(outcome)
         if outcome.state is not JobState.SUCCEEDED:
             raise job_fault(outcome)
-        data = await asyncio.gather(*(heard.get(ref) for ref in outcome.images))
+        data = await heard.get_all(outcome.images)
         return Drawn(outcome, tuple(map(Picture, outcome.images, data)), warnings)
 
     def _left(self, job_id: str, once: Once) -> None:
@@ -312,7 +312,7 @@ class Service:
         self, job: Job, ending: Callable[[], Awaitable[JobOutcome]], gone: Callable[[], Awaitable[None]]
     ) -> JobOutcome | None:
         """How the job ended; None when its client went away."""
-        limit_s = self._settings.wait_timeout_s
+        limit_s = self.settings.wait_timeout_s
         try:
             return await outcome_unless_gone(ending, gone, limit_s)
         except TimeoutError as fault:

@@ -54,7 +54,6 @@ async def outcome_unless_gone(
     finally:
         ended.cancel()
         leaving.cancel()
-        await asyncio.gather(ended, leaving, return_exceptions=True)
 
 
 async def within(events: AsyncIterator[JobEvent], limit_s: float, job: Job) -> AsyncIterator[JobEvent]:

@@ -24,7 +24,6 @@ from gateway.auth import HttpRequest
 from gateway.body import read_json
 from gateway.replies import Answer
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 
 _IMAGES: Any = openai_schemas.ImagesReply | prompt_assist_schemas.GenerationReply
 _PICTURE: Any = jobs_schemas.GenerateReply | axera_schemas.ModeReply
@@ -48,14 +47,12 @@ class _Marks(msgspec.Struct):
     operation_class=taking(openai_schemas.ImagesRequest, prompt_assist_schemas.GenerationRequest),
     responses={200: ResponseSpec(_IMAGES, description="The pictures")},
 )
-async def create_image(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer | Stream:
-    data = await read_json(request, settings)
+async def create_image(request: HttpRequest, service: NamedDependency[Service]) -> Answer | Stream:
+    data = await read_json(request, service.settings)
     if is_prompt_assist(data):
         dialects.choose(request, dialects.PROMPT_ASSIST)
         return await prompt_assist.generate(request, data, service)
-    return await openai.generate(request, data, service, settings)
+    return await openai.generate(request, data, service)
 
 
 @post(
@@ -68,10 +65,8 @@ async def create_image(
     operation_class=taking(jobs_schemas.GenerateRequest, axera_schemas.ModeRequest),
     responses={200: ResponseSpec(_PICTURE, description="The picture")},
 )
-async def generate(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    data = await read_json(request, settings, settings.max_upload_bytes)
+async def generate(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    data = await read_json(request, service.settings, service.settings.max_upload_bytes)
     if _marks(data).mode is not msgspec.UNSET:
         dialects.choose(request, dialects.AXERA)
         return await axera.generate(request, data, service)

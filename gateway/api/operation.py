@@ -47,9 +47,7 @@ def _form(kind: type[msgspec.Struct]) -> str:
 def _as_form(schema: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
     """In a form an optional field may be empty, which counts as absent: browsers send those that nobody filled in."""
     required = schema.get("required", [])
-    fields = {
-        name: field if name in required else _or_empty(field) for name, field in schema["properties"].items()
-    }
+    fields = {name: field if name in required else _or_empty(field) for name, field in schema["properties"].items()}
     return {
         **schema,
         "properties": fields | dict.fromkeys(files, _FILE),

@@ -11,7 +11,7 @@ import base64
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,8 +97,7 @@ class Bus:
         self.client = client
         self.settings = settings
         self.subjects = Subjects(settings.namespace)
-        self.reconnected = asyncio.Event()
-        """Set at every reconnect; replaced by a new event, so hold it before you wait."""
+        self._at_reconnect: list[Callable[[], None]] = []
         self.closed = asyncio.Event()
         """Given up for good: the server refused something fundamental. The process must end."""
         self._complaint: Exception | None = None
@@ -147,8 +146,8 @@ class Bus:
 
     async def _on_reconnect(self) -> None:
         log.info("bus reconnected")
-        self.reconnected, before = asyncio.Event(), self.reconnected
-        before.set()
+        for call in list(self._at_reconnect):
+            call()
 
     async def _on_close(self) -> None:
         self.closed.set()
@@ -161,6 +160,15 @@ class Bus:
     @property
     def connected(self) -> bool:
         return self.client.is_connected
+
+    @contextlib.contextmanager
+    def at_reconnect(self, call: Callable[[], None]) -> Iterator[None]:
+        """Call it after every reconnect while the block runs: messages may have been missed."""
+        self._at_reconnect.append(call)
+        try:
+            yield
+        finally:
+            self._at_reconnect.remove(call)
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None, reply: str = "") -> None:
         """Send without waiting; while the bus is away up to 32 MiB are kept and sent later."""

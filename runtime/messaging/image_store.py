@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 from nats.aio.msg import Msg
@@ -145,11 +145,18 @@ class OverheardImages:
         if self._size <= MAX_OVERHEARD:
             self._parts[message.subject.split(".", 3)[3]] = message.data
 
-    async def get(self, ref: ImageRef) -> bytes:
-        """As `ImageStore.get`."""
+    async def get_all(self, refs: Sequence[ImageRef]) -> list[bytes]:
+        """As `ImageStore.get` of each."""
+        found = {ref.key: self._found(ref) for ref in refs}
+        missing = [ref for ref in refs if len(found[ref.key]) != ref.size]
+        if missing:
+            fetched = await asyncio.gather(*map(self._store.get, missing))
+            found.update(zip((ref.key for ref in missing), fetched, strict=True))
+        return [found[ref.key] for ref in refs]
+
+    def _found(self, ref: ImageRef) -> bytes:
         parts = [self._parts.get(f"{ref.key}.{part}", b"") for part in range(ref.parts)]
-        data = parts[0] if ref.parts == 1 else b"".join(parts)
-        return data if len(data) == ref.size else await self._store.get(ref)
+        return parts[0] if ref.parts == 1 else b"".join(parts)
 
 
 def _shelf(job: Job) -> str:

@@ -111,36 +111,35 @@ class OverheardJobs:
 class _Live:
     """What is republished of one job, as it comes; some of it may be missed."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._came: asyncio.Queue[JobEvent] = asyncio.Queue()
+    def __init__(self) -> None:
+        self._came: asyncio.Queue[JobEvent | None] = asyncio.Queue()
 
     async def receive(self, message: Msg) -> None:
         """Keep one."""
         if (event := _live_event(message)) is not None:
             self._came.put_nowait(event)
 
+    def look_back(self) -> None:
+        """Say that some may have been missed."""
+        self._came.put_nowait(None)
+
     async def next(self) -> JobEvent | None:
         """The next event; None after a reconnect or silence, when some may have been missed."""
-        if not self._came.empty():
-            return self._came.get_nowait()
-        receive = asyncio.ensure_future(self._came.get())
-        reconnect = asyncio.ensure_future(self._bus.reconnected.wait())
         try:
-            await asyncio.wait({receive, reconnect}, timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
-            return receive.result() if receive.done() else None
-        finally:
-            receive.cancel()
-            reconnect.cancel()
+            async with asyncio.timeout(SILENCE_S):
+                return await self._came.get()
+        except TimeoutError:
+            return None
 
 
 @contextlib.asynccontextmanager
 async def _listening(bus: Bus, kind: str, job_id: str) -> AsyncIterator[_Live]:
     """Receive live events while the block runs; `kind` as in `Subjects.live`."""
-    live = _Live(bus)
+    live = _Live()
     subscription = await bus.subscribe(bus.subjects.live(kind, job_id), live.receive)
     try:
-        yield live
+        with bus.at_reconnect(live.look_back):
+            yield live
     finally:
         if bus.connected:
             await subscription.unsubscribe()

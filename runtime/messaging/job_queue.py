@@ -74,24 +74,37 @@ class JobQueue:
         self._group = {} if priority is None else {"group": PRIORITY_GROUP, "priority": priority}
         self._request_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = bus.client.new_inbox()
-        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        """None: look whether to stop, and ask again."""
+        self._stop = asyncio.Event()
         self._pulls = 0
         self._wanted = False
         """Whether `next` waits. A renewed request may leave the old one alive, and a job come that nobody asked for."""
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[JobQueue]:
-        """Listen for deliveries; on the way out, whatever arrived unasked for goes back."""
+    async def open(self, stop: asyncio.Event) -> AsyncIterator[JobQueue]:
+        """Listen for deliveries until `stop`; on the way out, whatever arrived unasked for goes back."""
+        self._stop = stop
+        stopping = asyncio.create_task(self._look_up_at(stop))
         subscription = await self._bus.subscribe(f"{self._inbox}.*", self._receive)
         try:
-            yield self
+            with self._bus.at_reconnect(self._look_up):
+                yield self
         finally:
+            stopping.cancel()
             with contextlib.suppress(NatsError, TimeoutError):
                 # Draining unsubscribes first, so that the server gives the open request to nobody, then lets in what
                 # was already on its way.
                 async with asyncio.timeout(5):
                     await subscription.drain()  # type: ignore[no-untyped-call]
             await self._hand_back_rest()
+
+    def _look_up(self) -> None:
+        self._arrived.put_nowait(None)
+
+    async def _look_up_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._look_up()
 
     async def _receive(self, message: Msg) -> None:
         self._arrived.put_nowait(message)
@@ -102,17 +115,16 @@ class JobQueue:
         """What arrived and is not wanted: another worker may be free."""
         while not self._arrived.empty():
             message = self._arrived.get_nowait()
-            if not (message.headers or {}).get("Status"):
+            if message is not None and not (message.headers or {}).get("Status"):
                 await Delivery(message).nak()
 
-    async def next(self, stop: asyncio.Event) -> Delivery | None:
-        """Wait for one delivery; None once `stop` is set."""
+    async def next(self) -> Delivery | None:
+        """Wait for one delivery; None once it is time to stop."""
         self._wanted = True
         try:
-            while not stop.is_set():
-                reconnected = self._bus.reconnected
+            while not self._stop.is_set():
                 await self._request_one()
-                message = await self._answer(stop, reconnected)
+                message = await self._answer()
                 if message is not None:
                     return Delivery(message)
             return None
@@ -132,10 +144,10 @@ class JobQueue:
             self._request_subject, json.dumps(request).encode(), reply=f"{self._inbox}.{self._pulls}"
         )
 
-    async def _answer(self, stop: asyncio.Event, reconnected: asyncio.Event) -> Msg | None:
+    async def _answer(self) -> Msg | None:
         """The delivery that answers the newest request; None when that request is dead or the caller stops."""
         while True:
-            message = await self._arrival(stop, reconnected)
+            message = await self._arrival()
             if message is None:
                 return None
             headers = message.headers or {}
@@ -145,20 +157,16 @@ class JobQueue:
             if message.subject != f"{self._inbox}.{self._pulls}" or status == "100":
                 continue
             if status == _NO_RESPONDERS:
-                await until(stop, _UNDECLARED_PAUSE_S)
+                await until(self._stop, _UNDECLARED_PAUSE_S)
             elif status not in _NOTHING_CAME:
                 log.warning("pull refused", status=status, reason=headers.get("Description", ""))
-                await until(stop, _REFUSED_PAUSE_S)
+                await until(self._stop, _REFUSED_PAUSE_S)
             return None
 
-    async def _arrival(self, stop: asyncio.Event, reconnected: asyncio.Event) -> Msg | None:
-        """The next message of any kind; None after `stop`, a reconnect or two missed heartbeats."""
-        if not self._arrived.empty():
-            return self._arrived.get_nowait()
-        waits = [asyncio.ensure_future(w) for w in (self._arrived.get(), stop.wait(), reconnected.wait())]
+    async def _arrival(self) -> Msg | None:
+        """The next message of any kind; None when it is time to stop, after a reconnect or two missed heartbeats."""
         try:
-            await asyncio.wait(waits, timeout=2 * _HEARTBEAT_S + 1, return_when=asyncio.FIRST_COMPLETED)
-            return waits[0].result() if waits[0].done() else None  # type: ignore[return-value]
-        finally:
-            for wait in waits:
-                wait.cancel()
+            async with asyncio.timeout(2 * _HEARTBEAT_S + 1):
+                return await self._arrived.get()
+        except TimeoutError:
+            return None

@@ -35,8 +35,8 @@ class DeadLetterReaper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        async with JobQueue(self._bus, self._bus.subjects.dead_letters_stream, REAPER).open() as queue:
-            while (delivery := await queue.next(stop)) is not None:
+        async with JobQueue(self._bus, self._bus.subjects.dead_letters_stream, REAPER).open(stop) as queue:
+            while (delivery := await queue.next()) is not None:
                 try:
                     await self._bury(delivery)
                 except (BusError, EaselError, codec.SchemaMismatch) as fault:

@@ -46,9 +46,9 @@ class JobLoop:
         queue = JobQueue(self._bus, subjects.jobs_stream, subjects.consumer(self._pool), self._priority)
         tasks: set[asyncio.Task[None]] = set()
         async with cancel_signals(self._bus, self._pool, self._cancel):
-            async with queue.open():
+            async with queue.open(shutdown.soft):
                 while await self.slots.one_free(shutdown.soft):
-                    delivery = await queue.next(shutdown.soft)
+                    delivery = await queue.next()
                     if delivery is None:
                         break
                     self.slots.take()

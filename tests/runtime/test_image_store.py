@@ -43,7 +43,7 @@ async def test_a_waiting_client_overhears_the_picture_and_needs_no_second_journe
     async with store.overhearing(job_id) as heard:
         await store.put("w", ref, b"picture")
         await bus.api(f"STREAM.PURGE.{bus.subjects.images_stream}")
-        assert await asyncio.wait_for(heard.get(ref), 5) == b"picture"
+        assert await asyncio.wait_for(heard.get_all([ref]), 5) == [b"picture"]
 
 
 async def test_what_was_not_overheard_is_fetched(bus: Bus) -> None:
@@ -52,7 +52,7 @@ async def test_what_was_not_overheard_is_fetched(bus: Bus) -> None:
     ref = ref_for(b"picture", job_id)
     await store.put("w", ref, b"picture")
     async with store.overhearing(job_id) as heard:
-        assert await heard.get(ref) == b"picture"
+        assert await heard.get_all([ref]) == [b"picture"]
 
 
 async def test_a_picture_whose_time_has_passed_says_how_to_draw_it_again(bus: Bus) -> None:

@@ -67,7 +67,7 @@ async def test_whoever_waits_for_the_end_alone_hears_it_live_and_late_and_after_
             assert await ending() == live
         async with jobs.ending(job.id, fresh=True) as ending:
             waiting = asyncio.create_task(ending())  # for what was said already
-            bus.reconnected.set()
+            await bus._on_reconnect()
             assert await waiting == live
     assert live.state is JobState.SUCCEEDED
 

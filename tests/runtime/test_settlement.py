@@ -102,7 +102,7 @@ class Settling(OnTheBus):
         await super().open()
         subjects = self.bus.subjects
         self.queue = JobQueue(self.bus, subjects.jobs_stream, subjects.consumer(self.pool), 0)
-        await self._exit.enter_async_context(self.queue.open())
+        await self._exit.enter_async_context(self.queue.open(asyncio.Event()))
 
     def ended(self, job_id: str) -> bool:
         return self.seen[job_id].state.is_terminal
@@ -123,7 +123,7 @@ class Settling(OnTheBus):
             self.run(self._take())
 
     async def _take(self) -> None:
-        delivery = await self.queue.next(asyncio.Event())
+        delivery = await self.queue.next()
         assert delivery is not None
         had_ended = delivery.attempt > 1 and (await self.client.outcomes([delivery.job_id])) != {}
         attempt = Attempt(self, Watched(delivery._message))

@@ -24,7 +24,6 @@ from gateway.body import parse, read_json
 from gateway.once import once_of
 from gateway.replies import Answer, json_reply, note_headers
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 
 _CONVERSATION = re.compile(r"[0-9a-f]{32}")
 
@@ -50,10 +49,9 @@ class _Shown(NamedTuple):
 async def chat_image(
     request: HttpRequest,
     service: NamedDependency[Service],
-    settings: NamedDependency[GatewaySettings],
     dry_run: Annotated[bool, QueryParameter(description="Tell what the message wants, and draw nothing.")] = False,
 ) -> Answer:
-    body = parse(await read_json(request, settings), schemas.ChatImageRequest)
+    body = parse(await read_json(request, service.settings), schemas.ChatImageRequest)
     message, conversation = convert.message_of(body), _conversation(body)
     shown = await _shown(request, service, body, conversation)
     previous = shown.request.prompt if shown else None

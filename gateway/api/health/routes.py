@@ -17,7 +17,6 @@ from gateway.auth import OPEN, HttpRequest, is_known
 from gateway.lifespan import BusLink
 from gateway.replies import Answer, json_reply
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 
 _TAGS = ["Health"]
 _WELL = {200: ResponseSpec(dict[str, Any], description="It is well")}
@@ -79,14 +78,13 @@ async def health(
     request: HttpRequest,
     link: NamedDependency[BusLink],
     service: NamedDependency[Service],
-    settings: NamedDependency[GatewaySettings],
 ) -> Answer:
     missing = _missing(link, service)
     found: dict[str, Any] = {"status": "unhealthy" if missing else "healthy"}
     if missing:
         found["reason"] = "; ".join(missing.values())
     elif is_known(request):
-        found |= await _details(service, settings)
+        found |= await _details(service)
     return json_reply(found, 503 if missing else 200)
 
 
@@ -97,13 +95,13 @@ def _missing(link: BusLink, service: Service) -> dict[str, str]:
     return {} if service.models() else {"workers": "no worker is connected"}
 
 
-async def _details(service: Service, settings: GatewaySettings) -> dict[str, Any]:
+async def _details(service: Service) -> dict[str, Any]:
     models, drawing = service.models(), [worker for worker in service.workers() if worker.models]
     model, worker = next(iter(models.values()))
     try:
         depths = await service.depths()
         waiting, running = sum(d.waiting for d in depths.values()), sum(d.running for d in depths.values())
-        queue: dict[str, Any] = {"waiting": waiting, "running": running, "max_size": settings.max_queue_size}
+        queue: dict[str, Any] = {"waiting": waiting, "running": running, "max_size": service.settings.max_queue_size}
     except EaselError as fault:
         queue = {"error": fault.message}
     return {

@@ -23,7 +23,6 @@ from gateway.disconnect import until_gone
 from gateway.once import once_of
 from gateway.replies import Answer, json_reply, note_headers
 from gateway.service import Drawn, Service
-from gateway.settings import GatewaySettings
 from gateway.sse import HEADERS
 from gateway.submission import Submitted
 
@@ -48,10 +47,8 @@ async def generate(request: HttpRequest, data: bytes, service: Service) -> Answe
     operation_class=taking(schemas.GenerateRequest),
     responses={202: ResponseSpec(schemas.SubmittedReply, description="Queued, and durable")},
 )
-async def generate_async(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings, settings.max_upload_bytes), schemas.GenerateRequest)
+async def generate_async(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings, service.settings.max_upload_bytes), schemas.GenerateRequest)
     return _queued(await service.submit(convert.wanted(body), owner(request), once_of(request.headers)))
 
 
@@ -86,9 +83,8 @@ async def edit_job(
     job_id: FromPath[str],
     request: HttpRequest,
     service: NamedDependency[Service],
-    settings: NamedDependency[GatewaySettings],
 ) -> Answer:
-    body = parse(await read_json(request, settings, settings.max_upload_bytes), schemas.EditRequest)
+    body = parse(await read_json(request, service.settings, service.settings.max_upload_bytes), schemas.EditRequest)
     wanted = convert.wanted(body)
     outcome = convert.succeeded(await service.job(job_id, owner(request)))
     if wanted.init_image is None:

@@ -17,7 +17,6 @@ from gateway.body import parse, read_json
 from gateway.keys import Scope
 from gateway.replies import Answer, json_reply
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 from gateway.sse import COMMENT, HEADERS, with_keep_alives
 
 _TAGS = ["Models"]
@@ -35,10 +34,9 @@ _TAGS = ["Models"]
 async def load(
     request: HttpRequest,
     service: NamedDependency[Service],
-    settings: NamedDependency[GatewaySettings],
     draining: NamedDependency[asyncio.Event],
 ) -> Answer | Stream:
-    body = parse(await read_json(request, settings), schemas.LoadRequest)
+    body = parse(await read_json(request, service.settings), schemas.LoadRequest)
     loading = partial(service.loading.load, body.model, body.worker, body.device, moving(request))
     if body.stream:
         events = with_keep_alives(convert.stages(body.model, loading), draining, keep_alive=COMMENT)
@@ -56,10 +54,8 @@ async def load(
     opt=needs(Scope.ADMIN),
     responses={200: ResponseSpec(schemas.ModelReply, description="It is gone from there")},
 )
-async def unload(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings), schemas.UnloadRequest)
+async def unload(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings), schemas.UnloadRequest)
     return json_reply(
         schemas.ModelReply(model=body.model, workers=await service.loading.unload(body.model, body.worker))
     )

@@ -23,14 +23,13 @@ from gateway.once import once_of
 from gateway.replies import Answer, json_reply, note_headers
 from gateway.resolve import Wanted
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 
 
-async def generate(request: HttpRequest, data: bytes, service: Service, settings: GatewaySettings) -> Answer | Stream:
+async def generate(request: HttpRequest, data: bytes, service: Service) -> Answer | Stream:
     """Draw; answer with the pictures, or with a stream of events."""
     body = parse(data, schemas.ImagesRequest)
     asked = _Asked(streaming.GENERATION, body, convert.wanted(body), field_names(data))
-    return await _answer(request, asked, service, settings)
+    return await _answer(request, asked, service)
 
 
 @post(
@@ -42,10 +41,8 @@ async def generate(request: HttpRequest, data: bytes, service: Service, settings
     operation_class=taking(schemas.EditsRequest, form=("image", "mask")),
     responses={200: ResponseSpec(schemas.ImagesReply, description="The pictures")},
 )
-async def edit_image(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer | Stream:
-    return await _edit(request, schemas.EditsRequest, service, settings)
+async def edit_image(request: HttpRequest, service: NamedDependency[Service]) -> Answer | Stream:
+    return await _edit(request, schemas.EditsRequest, service)
 
 
 @post(
@@ -57,27 +54,23 @@ async def edit_image(
     operation_class=taking(schemas.VariationRequest, form=("image",)),
     responses={200: ResponseSpec(schemas.ImagesReply, description="The pictures")},
 )
-async def vary_image(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer | Stream:
-    return await _edit(request, schemas.VariationRequest, service, settings)
+async def vary_image(request: HttpRequest, service: NamedDependency[Service]) -> Answer | Stream:
+    return await _edit(request, schemas.VariationRequest, service)
 
 
-async def _edit(
-    request: HttpRequest, kind: type[schemas.EditsRequest], service: Service, settings: GatewaySettings
-) -> Answer | Stream:
+async def _edit(request: HttpRequest, kind: type[schemas.EditsRequest], service: Service) -> Answer | Stream:
     if is_json(request):
-        data = await read_json(request, settings, settings.max_upload_bytes)
+        data = await read_json(request, service.settings, service.settings.max_upload_bytes)
         body, named = parse(data, kind), field_names(data)
         count, wanted = len(body.images or ()), convert.wanted_edit(body, None, None)
     else:
-        form = await read_form(request, settings)
+        form = await read_form(request, service.settings)
         body, named = parse_form(form, kind), {*form.fields, *form.files} - {"image"}
         images, masks = form.files.get("image", []), form.files.get("mask", [])
         count = len(images)
         wanted = convert.wanted_edit(body, next(iter(images), None), next(iter(masks), None))
     asked = _Asked(streaming.EDIT, body, wanted, named, count)
-    return await _answer(request, asked, service, settings)
+    return await _answer(request, asked, service)
 
 
 class _Asked(NamedTuple):
@@ -89,7 +82,7 @@ class _Asked(NamedTuple):
     images: int = 1
 
 
-async def _answer(request: HttpRequest, asked: _Asked, service: Service, settings: GatewaySettings) -> Answer | Stream:
+async def _answer(request: HttpRequest, asked: _Asked, service: Service) -> Answer | Stream:
     once, warnings = once_of(request.headers), convert.notes(asked.body, asked.images)
     ignored = ", ".join(sorted(convert.ignored(asked.body, asked.named)))[:500]
     if asked.body.stream:
@@ -98,7 +91,7 @@ async def _answer(request: HttpRequest, asked: _Asked, service: Service, setting
         return streaming.stream(asked.kind, submitted.job, watched, headers)
     drawn = await service.draw(asked.wanted, owner(request), partial(until_gone, request), once)
     job = drawn.outcome.job
-    link = partial(picture_url, request, settings, job.id) if convert.wants_links(asked.body) else None
+    link = partial(picture_url, request, service.settings, job.id) if convert.wants_links(asked.body) else None
     return json_reply(convert.reply(drawn, link), headers=_notes(ignored, (*drawn.warnings, *warnings), job))
 
 

@@ -18,7 +18,6 @@ from gateway.auth import HttpRequest, moving, owner
 from gateway.body import parse, read_json
 from gateway.replies import Answer, json_reply
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 
 _TAGS = ["Pipeline"]
 _TOPIC = "pipeline"
@@ -40,10 +39,8 @@ class _Found(NamedTuple):
     operation_class=taking(schemas.SelectDeviceRequest),
     responses={200: ResponseSpec(schemas.PipelineReply, description="It is in memory there")},
 )
-async def select_device(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings), schemas.SelectDeviceRequest)
+async def select_device(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings), schemas.SelectDeviceRequest)
     found = await _find(request, service)
     if convert.is_running(found.record):
         raise EaselError(ErrorCode.CONFLICT, convert.NOT_NOW)
@@ -61,10 +58,8 @@ async def select_device(
     operation_class=taking(schemas.RunRequest),
     responses={200: ResponseSpec(schemas.PipelineReply, description="Queued, and durable")},
 )
-async def run(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings), schemas.RunRequest)
+async def run(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings), schemas.RunRequest)
     found = await _find(request, service)
     if not found.slot.device or convert.is_running(found.record):
         raise EaselError(ErrorCode.CONFLICT, convert.NOT_NOW)

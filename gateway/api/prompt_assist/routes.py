@@ -24,7 +24,6 @@ from gateway.disconnect import until_gone
 from gateway.keys import Scope
 from gateway.replies import Answer, json_reply, note_headers
 from gateway.service import Drawn, Service
-from gateway.settings import GatewaySettings
 from gateway.sse import HEADERS, server_sent_event, with_keep_alives
 
 _REPLY: Any = schemas.EnhanceReply | schemas.EnhancePreview
@@ -43,10 +42,9 @@ _REPLY: Any = schemas.EnhanceReply | schemas.EnhancePreview
 async def enhance(
     request: HttpRequest,
     service: NamedDependency[Service],
-    settings: NamedDependency[GatewaySettings],
     draining: NamedDependency[asyncio.Event],
 ) -> Answer | Stream:
-    body = parse(await read_json(request, settings), schemas.EnhanceRequest)
+    body = parse(await read_json(request, service.settings), schemas.EnhanceRequest)
     asked = (body.prompt, body.model, body.style)
     if body.stream:
         drafts = _events(body.prompt, service.prompting.enhance_with_drafts(*asked))

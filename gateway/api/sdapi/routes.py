@@ -24,7 +24,6 @@ from gateway.pictures import picture_from_text
 from gateway.replies import Answer, json_reply, note_headers
 from gateway.resolve import Wanted
 from gateway.service import Service
-from gateway.settings import GatewaySettings
 
 _TAGS = ["SD web UI"]
 _CHECKPOINT = "sdapi-checkpoint"
@@ -39,10 +38,8 @@ _CHECKPOINT = "sdapi-checkpoint"
     operation_class=taking(schemas.Txt2ImgRequest),
     responses={200: ResponseSpec(schemas.ImagesAnswer, description="The pictures")},
 )
-async def txt2img(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings), schemas.Txt2ImgRequest)
+async def txt2img(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings), schemas.Txt2ImgRequest)
     return await _draw(request, service, body, convert.wanted(body, await _checkpoint(request, service)))
 
 
@@ -55,10 +52,8 @@ async def txt2img(
     operation_class=taking(schemas.Img2ImgRequest),
     responses={200: ResponseSpec(schemas.ImagesAnswer, description="The pictures")},
 )
-async def img2img(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings, settings.max_upload_bytes), schemas.Img2ImgRequest)
+async def img2img(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings, service.settings.max_upload_bytes), schemas.Img2ImgRequest)
     return await _draw(request, service, body, convert.wanted_edit(body, await _checkpoint(request, service)))
 
 
@@ -133,11 +128,9 @@ async def skip(request: HttpRequest, service: NamedDependency[Service]) -> Answe
     operation_id="sdOptions",
     responses={200: ResponseSpec(dict[str, Any], description="Options by name")},
 )
-async def options(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
+async def options(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
     offered = service.models()
-    name = await _checkpoint(request, service) or model_named(None, offered, settings)
+    name = await _checkpoint(request, service) or model_named(None, offered, service.settings)
     return json_reply(
         {
             "sd_model_checkpoint": name,
@@ -158,12 +151,10 @@ async def options(
     operation_class=taking(schemas.OptionsRequest),
     responses={200: ResponseSpec(None, description="Nothing")},
 )
-async def set_options(
-    request: HttpRequest, service: NamedDependency[Service], settings: NamedDependency[GatewaySettings]
-) -> Answer:
-    body = parse(await read_json(request, settings), schemas.OptionsRequest)
+async def set_options(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings), schemas.OptionsRequest)
     if body.sd_model_checkpoint:
-        name = model_named(body.sd_model_checkpoint, service.models(), settings)
+        name = model_named(body.sd_model_checkpoint, service.models(), service.settings)
         await service.remember(owner(request), _CHECKPOINT, codec.encode(schemas.Checkpoint(name=name)))
     return json_reply(None)
 
@@ -177,8 +168,8 @@ async def set_options(
     operation_class=taking(schemas.PngInfoRequest),
     responses={200: ResponseSpec(schemas.PngInfoAnswer, description="Its texts")},
 )
-async def png_info(request: HttpRequest, settings: NamedDependency[GatewaySettings]) -> Answer:
-    body = parse(await read_json(request, settings, settings.max_upload_bytes), schemas.PngInfoRequest)
+async def png_info(request: HttpRequest, service: NamedDependency[Service]) -> Answer:
+    body = parse(await read_json(request, service.settings, service.settings.max_upload_bytes), schemas.PngInfoRequest)
     return json_reply(read_png_info(picture_from_text(body.image, "image")))
 
 
