@@ -187,7 +187,12 @@ def decoded(_asked: Asked) -> str:
 
 def previews(asked: Asked) -> str:
     """A preview after every step, encoded as for a client: the cost of one is told, next to that of a step."""
-    engine = build(ENGINES["torch float32"], asked)
+    rows = [_preview_cost(name, asked) for name in ("torch float32", "OpenVINO, its own precision")]
+    return table(["engine", "a step, ms", "a preview, ms", "share of a step"], rows)
+
+
+def _preview_cost(name: str, asked: Asked) -> list[str]:
+    engine = build(ENGINES[name], asked)
     costs: list[float] = []
 
     def look(_done: int, _total: int, preview: PreviewSource | None = None, /) -> None:
@@ -199,10 +204,7 @@ def previews(asked: Asked) -> str:
     for seed in range(asked.rounds):
         engine.generate(request(engine.models[0], seed), look)
     step = min(drawing(engine, seed) for seed in range(asked.rounds)) / engine.models[0].default_steps
-    return table(
-        ["a step, s", "a preview, s", "share of a step"],
-        [[f"{step:.4f}", f"{min(costs):.4f}", f"{min(costs) / step:.0%}"]],
-    )
+    return [name, f"{step * 1000:.1f}", f"{median(costs) * 1000:.2f}", f"{median(costs) / step:.1%}"]
 
 
 PARTS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from .denoiser import train_denoiser
 from .evaluate import evaluate
 from .export import export
 from .latents import make_latents
+from .preview_decoder import train_preview_decoder
 from .restore import restore
 from .sprites import load_sprites
 from .text_encoder import train_text_encoder
@@ -23,32 +25,43 @@ _ROOT = Path(__file__).resolve().parents[2]
 _MODEL = _ROOT / "services/diffusion/models/pocket"
 _SHEET = _ROOT / "docs/models/pocket/contact-sheet.png"
 #: in the order they must run
-_STEPS = ("sprites", "autoencoder", "text-encoder", "latents", "denoiser", "decoder", "judge", "export", "evaluate")
+_STEPS = (
+    "sprites",
+    "autoencoder",
+    "text-encoder",
+    "latents",
+    "denoiser",
+    "decoder",
+    "judge",
+    "export",
+    "previews",
+    "evaluate",
+)
 
 
 def run(step: str, options: argparse.Namespace) -> None:
-    workdir, seed, device = options.workdir, options.seed, options.device
-    if step == "sprites":
-        fetch_artwork(workdir / "artwork")
-        load_sprites(workdir)
-    elif step == "restore":
-        restore(workdir, options.model)
-    elif step == "autoencoder":
-        train_autoencoder(workdir, options.autoencoder_steps, seed, device)
-    elif step == "text-encoder":
-        train_text_encoder(workdir, options.text_encoder_steps, seed, device)
-    elif step == "latents":
-        make_latents(workdir, options.pictures, seed, device)
-    elif step == "denoiser":
-        train_denoiser(workdir, options.denoiser_steps, seed, device)
-    elif step == "decoder":
-        refine_decoder(workdir, options.decoder_steps, seed, device)
-    elif step == "judge":
-        train_judge(workdir, options.judge_steps, seed)
-    elif step == "export":
-        export(workdir, options.model, seed)
-    else:
-        print(json.dumps(evaluate(workdir, options.model, options.sheet, seed), indent=2))
+    workdir, model, seed, device = options.workdir, options.model, options.seed, options.device
+    actions: dict[str, Callable[[], None]] = {
+        "sprites": lambda: _sprites(workdir),
+        "restore": lambda: restore(workdir, model),
+        "autoencoder": lambda: train_autoencoder(workdir, options.autoencoder_steps, seed, device),
+        "text-encoder": lambda: train_text_encoder(workdir, options.text_encoder_steps, seed, device),
+        "latents": lambda: make_latents(workdir, options.pictures, seed, device),
+        "denoiser": lambda: train_denoiser(workdir, options.denoiser_steps, seed, device),
+        "decoder": lambda: refine_decoder(workdir, options.decoder_steps, seed, device),
+        "judge": lambda: train_judge(workdir, options.judge_steps, seed),
+        "export": lambda: export(workdir, model, seed),
+        "previews": lambda: train_preview_decoder(
+            workdir, model, options.preview_pictures, options.preview_steps, seed
+        ),
+        "evaluate": lambda: print(json.dumps(evaluate(workdir, model, options.sheet, seed), indent=2)),
+    }
+    actions[step]()
+
+
+def _sprites(workdir: Path) -> None:
+    fetch_artwork(workdir / "artwork")
+    load_sprites(workdir)
 
 
 def main() -> None:
@@ -66,6 +79,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=12_000)
     parser.add_argument("--denoiser-steps", type=int, default=6000)
     parser.add_argument("--judge-steps", type=int, default=400)
+    parser.add_argument("--preview-pictures", type=int, default=240)
+    parser.add_argument("--preview-steps", type=int, default=3000)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)

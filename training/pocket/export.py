@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
+from services.diffusion.engines.preview_network import FILE
+
 from .autoencoder import load_autoencoder
 from .denoiser import build_scheduler, load_denoiser
 from .latents import LatentPool
@@ -49,10 +51,11 @@ def build_pipeline(workdir: Path, seed: int) -> StableDiffusionPipeline:
 
 
 def revision(folder: Path) -> str:
-    """First 12 hex digits of the SHA-256 over all weights, in path order."""
+    """First 12 hex digits of the SHA-256 over all weights that a picture depends on, in path order."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.safetensors")):
-        digest.update(path.read_bytes())
+        if path != folder / FILE:
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

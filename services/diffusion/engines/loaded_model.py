@@ -19,6 +19,7 @@ from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.batching.device_thread import DeviceThread, RunCalls
 from services.diffusion.engines.batching.shared import Denoiser, Vae
 from services.diffusion.engines.loras.adapters import Adapters, Worn
+from services.diffusion.engines.preview_network import load_preview_network
 from services.diffusion.engines.previews import PreviewDecoder
 from services.diffusion.engines.prompt_cache import PromptCache
 from services.diffusion.engines.step_caches import step_cache
@@ -45,7 +46,7 @@ class LoadedModel:
         self.adapters = Adapters(model.info.id, pipe, wearers, self._denoiser_name, loras)
         self.at_once = 1
         """Pictures of its own size that are worth drawing at once."""
-        self._preview_decoder = PreviewDecoder(pipe.vae)
+        self._preview_decoder = PreviewDecoder(pipe.vae, load_preview_network(model.folder))
         self._device = device
         self.offloaded = networks.offloaded
         self._prompts = PromptCache(prompts)

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from services.diffusion.engines.preview_network import PreviewNetwork
+
 Projection = tuple[Tensor, Tensor]
 """Weight and bias of a 3x3 convolution from latents to `FINER` x `FINER` pixels each."""
 
@@ -73,14 +75,15 @@ class StepWatch:
 
 
 class PreviewDecoder:
-    """Latents to small pictures: by the model's own VAE where that is a tiny one, else by a linear projection.
+    """Latents to small pictures: by the model's preview network, else its VAE if it is a tiny one, else a projection.
 
-    The projection of each latent and its neighbours is the least-squares fit of the VAE's decoder to a few synthetic
-    pictures, made at the first preview. A tiny VAE's latents are too little like colours for it.
+    The linear projection of each latent and its neighbours is the least-squares fit of the VAE's decoder to a few
+    synthetic pictures, made at the first preview. A tiny VAE's latents are too little like colours for it.
     """
 
-    def __init__(self, vae: Any) -> None:
+    def __init__(self, vae: Any, network: PreviewNetwork | None = None) -> None:
         self._vae = vae
+        self._network = network
         self._is_tiny = "latent_magnitude" in vae.config  # AutoencoderTiny's own word
         self._fitting = threading.Lock()
         self._projection: Projection | None = None
@@ -91,6 +94,8 @@ class PreviewDecoder:
         What needs the VAE is run by `beside`.
         """
         raw = _unscaled(latents, self._vae.config)
+        if self._network is not None:
+            return _pictures(self._network.to(raw.device)(raw.float()))
         if self._is_tiny:
             small = functional.avg_pool2d(raw, 2) if min(raw.shape[-2:]) >= HALVED else raw
             return _pictures(beside(lambda: self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0]).float())

@@ -1,0 +1,85 @@
+"""Previews by a network of the model's own, and what happens where there is none or a broken one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("diffusers")
+
+from safetensors.torch import save_file
+
+from contracts.errors import EaselError
+from services.diffusion.catalogue import Catalogue
+from services.diffusion.engines.diffusers_engine import DiffusersEngine
+from services.diffusion.engines.preview_network import FILE, SCALE, PreviewNetwork
+from services.diffusion.engines.previews import FINER
+from tests.conformance.image_engine import Steps, request_for
+
+pytestmark = [
+    pytest.mark.usefixtures("one_torch_thread"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
+]
+TinyModel = Callable[[str], Path]
+
+
+@pytest.fixture
+def folder(tiny_model: TinyModel, tmp_path: Path) -> Path:
+    own = tmp_path / "own"
+    shutil.copytree(tiny_model("stable-diffusion"), own)
+    return own
+
+
+def engine_with(folder: Path) -> DiffusersEngine:
+    return DiffusersEngine([Catalogue().find(str(folder))], "cpu")
+
+
+def put_network(folder: Path, network: PreviewNetwork) -> None:
+    (folder / FILE).parent.mkdir()
+    save_file(network.state_dict(), folder / FILE)
+
+
+def previews_of(folder: Path) -> Steps:
+    engine, steps = engine_with(folder), Steps()
+    engine.generate(request_for(engine.models[0]), steps)
+    return steps
+
+
+def test_the_bundled_models_previews_are_nearly_its_pictures_at_half_size() -> None:
+    """It draws pictures, which the tiny models do not."""
+    engine = DiffusersEngine([Catalogue().find("pocket")], "cpu")
+    for seed, prompt in enumerate(("a red apple", "the sea at night")):
+        steps = Steps()
+        asked = request_for(engine.models[0], seed=seed, prompt=prompt, num_inference_steps=8)
+        picture = np.asarray(engine.generate(asked, steps)[0].resize((128, 128)), dtype=float)
+        preview = steps.previews[-1][0].astype(float)
+        assert preview.shape == (128, 128, 3)
+        assert np.corrcoef(picture.ravel(), preview.ravel())[0, 1] > 0.95
+
+
+def test_a_model_with_a_preview_network_is_previewed_by_it(folder: Path) -> None:
+    fitted = previews_of(folder).previews[0]
+    put_network(folder, PreviewNetwork(4, channels=8))
+    shown = previews_of(folder).previews[0]
+    assert shown.shape[1] == fitted.shape[1] * SCALE // FINER
+
+
+@pytest.mark.parametrize("damage", [b"", b"no safetensors at all"])
+def test_a_damaged_preview_network_refuses_the_model_and_is_named(folder: Path, damage: bytes) -> None:
+    put_network(folder, PreviewNetwork(4, channels=8))
+    (folder / FILE).write_bytes(damage)
+    engine = engine_with(folder)
+    with pytest.raises(EaselError, match="safetensors holds no preview network"):
+        engine.load(engine.models[0].id)
+
+
+def test_the_weights_of_something_else_are_refused_as_a_preview_network(folder: Path) -> None:
+    put_network(folder, PreviewNetwork(4, channels=8))
+    shutil.copy(folder / "vae/diffusion_pytorch_model.safetensors", folder / FILE)
+    engine = engine_with(folder)
+    with pytest.raises(EaselError, match="holds no preview network"):
+        engine.load(engine.models[0].id)
