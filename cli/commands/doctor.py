@@ -43,6 +43,7 @@ def _examine(url: str) -> Iterator[Finding]:
     yield system.bus(os.environ)
     yield from system.gateway(url)
     yield machine.devices()
+    yield machine.engines(os.environ)
 
 
 def _print(finding: Finding) -> None:

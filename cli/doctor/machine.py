@@ -8,9 +8,14 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.doctor.finding import Finding, fault, note, ok
+
+if TYPE_CHECKING:
+    from services.diffusion.choices import Choice
 
 OLDEST_PYTHON = (3, 11)
 LITTLE_MEMORY = 2 << 30
@@ -51,6 +56,28 @@ def devices() -> Finding:
     cores = os.cpu_count() or 1
     advice = "the bundled model is quick on it; large ones want a GPU and a torch that was built for it"
     return note("devices", f"CPU with {cores} cores (torch {found['torch']})", advice)
+
+
+def engines(environ: Mapping[str, str]) -> Finding:
+    """What draws, and how fast where that was measured here."""
+    from services.diffusion.choices import Choices, cache_folder
+
+    wanted = environ.get("EASEL_DIFFUSION_ENGINE") or "auto"
+    if wanted != "auto":
+        return ok("engines", f"{wanted} draws, as EASEL_DIFFUSION_ENGINE says")
+    found = Choices(cache_folder(environ.get("EASEL_DIFFUSION_CACHE_DIR", ""), environ)).all()
+    if not found:
+        return ok("engines", "which one is faster on the CPU is measured at a model's first load")
+    return ok("engines", "; ".join(map(_measured, found)))
+
+
+def _measured(choice: Choice) -> str:
+    others = [f"{engine} {_ms(s)}" for engine, s in choice.step_s.items() if engine != choice.engine]
+    return f"{choice.engine} draws {choice.model}, {_ms(choice.step_s[choice.engine])} a step ({', '.join(others)})"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
 
 
 def memory() -> Finding:

@@ -39,7 +39,8 @@ class DiffusionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern="^(auto|diffusers|openvino)$",
             description="What draws: diffusers (on torch), openvino (diffusers with OpenVINO's networks), or auto: "
-            "openvino on CPUs and on devices that torch does not know, where it is installed, else diffusers.",
+            "on CPUs whichever is found faster at a model's first load, openvino on devices that torch does not know, "
+            "else diffusers.",
             extra={"env": ("EASEL_DIFFUSION_ENGINE",)},
         ),
     ] = "auto"

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cli.launcher.ports import free_port
+from services.diffusion.choices import Choice, Choices
 from tests.cli.stub_gateway import StubGateway
 
 
@@ -37,7 +39,7 @@ def taken_port() -> Iterator[int]:
 def test_a_machine_that_could_run_easel_has_no_fault() -> None:
     status, found, _ = doctor()
     assert status == 0
-    assert {"python", "memory", "disk", "settings", "bus", "gateway", "devices"} == found.keys()
+    assert {"python", "memory", "disk", "settings", "bus", "gateway", "devices", "engines"} == found.keys()
     assert "'easel up'" in found["gateway"]["advice"]
 
 
@@ -48,7 +50,7 @@ def test_a_wrong_setting_and_a_bus_that_is_away_are_faults_with_advice() -> None
     assert "did you mean pocket?" in found["settings"]["said"]
     assert nobody in found["bus"]["said"]
     assert found["bus"]["advice"]
-    assert "2 of 7 checks" in said
+    assert "2 of 8 checks" in said
 
 
 def test_a_taken_port_is_a_fault_that_names_a_free_one(taken_port: int) -> None:
@@ -72,3 +74,16 @@ def test_a_gateway_that_draws_is_shown_with_its_workers(gateway: StubGateway) ->
     status, found, _ = doctor(EASEL_URL=gateway.url)
     assert status == 0
     assert found["workers"]["said"] == "painter on cpu (pocket)"
+
+
+def test_the_engine_that_was_found_faster_is_shown_with_both_figures(tmp_path: Path) -> None:
+    times = {"diffusers": 0.0456, "openvino": 0.0182}
+    choices = Choices(tmp_path)
+    choices.keep(Choice(model="pocket", circumstances="here", engine="openvino", step_s=times))
+    _, found, _ = doctor(EASEL_DIFFUSION_CACHE_DIR=str(tmp_path))
+    assert found["engines"]["said"] == "openvino draws pocket, 18 ms a step (diffusers 46 ms)"
+
+
+def test_an_engine_that_is_asked_for_is_shown_as_such() -> None:
+    _, found, _ = doctor(EASEL_DIFFUSION_ENGINE="diffusers")
+    assert found["engines"]["said"] == "diffusers draws, as EASEL_DIFFUSION_ENGINE says"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
 from contracts.errors import EaselError, ErrorCode
 from runtime.worker.images.engine import ImageEngine
 from services.diffusion.catalogue import Catalogue, Model
+from services.diffusion.choices import Choices, cache_folder
 from services.diffusion.engines.backend import MakeBackend
 from services.diffusion.loras.lora_folder import LoraFolder, lora_dir
 from services.diffusion.settings import DiffusionSettings
@@ -99,16 +99,17 @@ def _backends(settings: DiffusionSettings) -> dict[str, Callable[[], MakeBackend
             eight_bits=settings.openvino_weights == "int8",
             static=settings.openvino_static,
             torch_options=_torch_options(settings),
-            cache=Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache(os.environ),
+            cache=cache_folder(settings.cache_dir, os.environ),
         )
 
     def fitting_backend() -> MakeBackend:
-        from services.diffusion.engines.fitting_backend import fitting  # noqa: PLC0415  imports both
-
         try:
-            return fitting(torch_backend(), openvino_backend())
+            from services.diffusion.engines.fitting_backend import fitting  # noqa: PLC0415  imports both
         except ImportError:  # OpenVINO is a choice, torch is not
             return torch_backend()
+        wants_openvino = settings.openvino_static or settings.openvino_weights == "int8"
+        choices = None if wants_openvino else Choices(cache_folder(settings.cache_dir, os.environ))
+        return fitting(torch_backend(), openvino_backend(), choices, f"dtype {settings.dtype}")
 
     return {"diffusers": torch_backend, "openvino": openvino_backend, "auto": fitting_backend}
 
@@ -121,12 +122,6 @@ def _torch_options(settings: DiffusionSettings) -> TorchOptions:
         "compile_repeated_blocks": settings.compile,
     }
     return msgspec.convert(given, TorchOptions)
-
-
-def default_cache(environ: Mapping[str, str]) -> Path:
-    """`$XDG_CACHE_HOME/easel`, or `~/.cache/easel` (XDG base directory specification)."""
-    given = Path(environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".cache") / "easel"
 
 
 def _models(settings: DiffusionSettings) -> tuple[Model, ...]:

@@ -18,8 +18,9 @@ pytest.importorskip("services.diffusion.engines.openvino.backend", reason="openv
 from contracts.errors import EaselError
 from contracts.images import Lora
 from services.diffusion.catalogue import Catalogue
+from services.diffusion.choices import cache_folder
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
-from services.diffusion.engines.factory import build_engine, default_cache
+from services.diffusion.engines.factory import build_engine
 from services.diffusion.engines.openvino.backend import OpenVINOBackend
 from services.diffusion.engines.torch_backend import TorchBackend
 from services.diffusion.loras.lora_folder import LoraFolder
@@ -68,6 +69,18 @@ def test_a_model_is_converted_once_for_all_workers(tiny_model: TinyModel, cache:
     assert before
     assert before == {file: file.stat().st_mtime_ns for file in cache.rglob("*.xml")}
     assert not list(cache.rglob("converting-*"))
+
+
+def test_what_was_compiled_for_one_precision_is_not_taken_for_another(tiny_model: TinyModel, tmp_path: Path) -> None:
+    """OpenVINO itself takes it, and the process dies at the first step of a model of full size."""
+    folder = tiny_model("stable-diffusion")
+    alone = engine_of(folder, tmp_path / "alone", dtype="bfloat16")
+    info = alone.models[0]
+    engine_of(folder, tmp_path / "shared").load(folder.name)
+    after = engine_of(folder, tmp_path / "shared", dtype="bfloat16")
+    assert np.array_equal(draw(alone, info), draw(after, info))
+    kept = [len(list(it.glob("*.blob"))) for it in (tmp_path / "shared").rglob("compiled-*")]
+    assert kept == [3, 3], "denoiser, decoder and encoder for each"
 
 
 def test_graphs_for_one_shape_draw_the_same(tiny_model: TinyModel, cache: Path) -> None:
@@ -120,8 +133,8 @@ def test_the_settings_choose_it(tiny_model: TinyModel, cache: Path) -> None:
 
 
 def test_the_cache_is_where_the_desktop_says() -> None:
-    assert default_cache({"XDG_CACHE_HOME": "/somewhere"}) == Path("/somewhere/easel")
-    assert default_cache({"XDG_CACHE_HOME": "relative"}) == Path.home() / ".cache/easel"
+    assert cache_folder("", {"XDG_CACHE_HOME": "/somewhere"}) == Path("/somewhere/easel")
+    assert cache_folder("", {"XDG_CACHE_HOME": "relative"}) == Path.home() / ".cache/easel"
 
 
 def test_it_reports_to_nobody() -> None:

@@ -55,6 +55,7 @@ class OpenVINOBackend:
         _refuse(torch_options)
         self._core = ov.Core()
         self._device = choose_device(self._core, device)
+        self._dtype = dtype
         self._precision = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype]} if dtype != "auto" else {}
         self._cache = cache / "openvino"
         self._eight_bits = eight_bits
@@ -87,7 +88,8 @@ class OpenVINOBackend:
         return Networks(pipe, not self._device.startswith("CPU"), _wearer)  # text encoders are on the CPU
 
     def _network(self, graphs: Path, name: str) -> Network:
-        options = {**self._precision, "CACHE_DIR": str(graphs / "compiled")}
+        compiled = graphs / f"compiled-{self._dtype}"  # OpenVINO takes one precision's for another's, and crashes
+        options = {**self._precision, "CACHE_DIR": str(compiled)}
         return Network(self._core, graphs / f"{name}.xml", self._device, options, static=self._static)
 
     def _graphs(self, model: Model, folder: ModelFolder) -> Path:
