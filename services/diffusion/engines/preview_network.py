@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from services.diffusion.engines.devices import has_bfloat16_units
 
 FILE = "preview_decoder/model.safetensors"
 SCALE = 4
@@ -26,11 +29,11 @@ class PreviewNetwork(nn.Module):
     def __init__(self, latent_channels: int, channels: int = CHANNELS) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            _conv(latent_channels, channels),
+            nn.Conv2d(latent_channels, channels, 3, padding=1),
             nn.ReLU(),
-            _conv(channels, channels),
+            nn.Conv2d(channels, channels, 3, padding=1),
             nn.ReLU(),
-            _conv(channels, 3 * SCALE**2),
+            nn.Conv2d(channels, 3 * SCALE**2, 3, padding=1),
             nn.PixelShuffle(SCALE),
         )
 
@@ -38,9 +41,15 @@ class PreviewNetwork(nn.Module):
         colours: Tensor = self.layers(latents)
         return colours
 
-
-def _conv(given: int, made: int) -> nn.Conv2d:
-    return nn.Conv2d(given, made, 3, padding=1, padding_mode="replicate")
+    def shown(self, latents: Tensor) -> Tensor:
+        """The same on the latents' device, in the numbers and the order that are fastest there."""
+        own = next(self.parameters())
+        if own.device != latents.device or not own.is_contiguous(memory_format=torch.channels_last):
+            dtype = torch.bfloat16 if latents.device.type == "cpu" and has_bfloat16_units() else torch.float32
+            self.to(latents.device, dtype)
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            own = next(self.parameters())
+        return self.forward(latents.to(own.dtype, memory_format=torch.channels_last))
 
 
 def load_preview_network(folder: Path | None) -> PreviewNetwork | None:

@@ -95,7 +95,7 @@ class PreviewDecoder:
         """
         raw = _unscaled(latents, self._vae.config)
         if self._network is not None:
-            return _pictures(self._network.to(raw.device)(raw.float()))
+            return _pictures(self._network.shown(raw).float())
         if self._is_tiny:
             small = functional.avg_pool2d(raw, 2) if min(raw.shape[-2:]) >= HALVED else raw
             return _pictures(beside(lambda: self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0]).float())
