@@ -18,7 +18,8 @@ _NAME_WIDTH = 9
 def doctor(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Say what is wrong here, and what to do about it.
 
-    Looks at Python, memory, disk, settings, ports, the bus, the gateway, its workers and the devices. Changes nothing.
+    Looks at Python, memory, disk, settings, ports, the bus, the gateway, its workers, the devices, and which engine was
+    found to be the faster. Changes nothing.
     Ends with 1 when something must be mended before a picture can be drawn.
     """
     findings = []

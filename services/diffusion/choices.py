@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from filelock import FileLock
 
 log = structlog.get_logger()
 
@@ -60,6 +59,8 @@ class Choices:
     @contextlib.contextmanager
     def measuring(self) -> Iterator[None]:
         """One process at a time: two that measure beside each other would measure each other."""
+        from filelock import FileLock  # noqa: PLC0415  whoever only reads may do without
+
         with contextlib.ExitStack() as stack:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
