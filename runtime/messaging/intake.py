@@ -88,7 +88,7 @@ class IntakeMover:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        async with JobQueue(self._bus, self._bus.subjects.intake_stream, MOVER).open(stop) as queue:
+        async with JobQueue(self._bus, self._bus.subjects.intake_stream, MOVER, stop).open() as queue:
             while (delivery := await queue.next()) is not None:
                 try:
                     await self._move(codec.decode(delivery.data, Job))

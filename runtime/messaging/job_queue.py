@@ -64,29 +64,28 @@ class Delivery:
 
 
 class JobQueue:
-    """Pulls from one durable consumer. Not re-entrant: one caller at a time.
+    """Pulls from one durable consumer until `stop`. Not re-entrant: one caller at a time.
 
     `priority` for the consumers of pools, which serve the lowest number first (ADR-42); None for others.
     """
 
-    def __init__(self, bus: Bus, stream: str, consumer: str, priority: int | None = None) -> None:
+    def __init__(self, bus: Bus, stream: str, consumer: str, stop: asyncio.Event, priority: int | None = None) -> None:
         self._bus = bus
         self._group = {} if priority is None else {"group": PRIORITY_GROUP, "priority": priority}
         self._request_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = bus.client.new_inbox()
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
         """None: look whether to stop, and ask again."""
-        self._stop = asyncio.Event()
+        self._stop = stop
         self._pulls = 0
         self._wanted = False
         """Whether `next` waits. A renewed request may leave the old one alive, and a job come that nobody asked for."""
 
     @contextlib.asynccontextmanager
-    async def open(self, stop: asyncio.Event) -> AsyncIterator[JobQueue]:
-        """Listen for deliveries until `stop`; on the way out, whatever arrived unasked for goes back."""
-        self._stop = stop
-        stopping = asyncio.create_task(self._look_up_at(stop))
+    async def open(self) -> AsyncIterator[JobQueue]:
+        """Listen for deliveries; on the way out, whatever arrived unasked for goes back."""
         subscription = await self._bus.subscribe(f"{self._inbox}.*", self._receive)
+        stopping = asyncio.create_task(self._look_up_at_stop())
         try:
             with self._bus.at_reconnect(self._look_up):
                 yield self
@@ -102,8 +101,8 @@ class JobQueue:
     def _look_up(self) -> None:
         self._arrived.put_nowait(None)
 
-    async def _look_up_at(self, stop: asyncio.Event) -> None:
-        await stop.wait()
+    async def _look_up_at_stop(self) -> None:
+        await self._stop.wait()
         self._look_up()
 
     async def _receive(self, message: Msg) -> None:

@@ -35,7 +35,7 @@ class DeadLetterReaper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        async with JobQueue(self._bus, self._bus.subjects.dead_letters_stream, REAPER).open(stop) as queue:
+        async with JobQueue(self._bus, self._bus.subjects.dead_letters_stream, REAPER, stop).open() as queue:
             while (delivery := await queue.next()) is not None:
                 try:
                     await self._bury(delivery)

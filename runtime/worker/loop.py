@@ -43,10 +43,11 @@ class JobLoop:
     async def run(self, shutdown: Shutdown) -> None:
         """Take jobs until the soft stop; return when every job taken is settled or handed back."""
         subjects = self._bus.subjects
-        queue = JobQueue(self._bus, subjects.jobs_stream, subjects.consumer(self._pool), self._priority)
+        consumer = subjects.consumer(self._pool)
+        queue = JobQueue(self._bus, subjects.jobs_stream, consumer, shutdown.soft, self._priority)
         tasks: set[asyncio.Task[None]] = set()
         async with cancel_signals(self._bus, self._pool, self._cancel):
-            async with queue.open(shutdown.soft):
+            async with queue.open():
                 while await self.slots.one_free(shutdown.soft):
                     delivery = await queue.next()
                     if delivery is None:

@@ -24,7 +24,7 @@ async def test_a_worker_that_comes_before_its_queue_waits_quietly_and_gets_the_f
         return bus.client.stats["in_msgs"] > heard
 
     with capture_logs() as said:
-        async with JobQueue(bus, subjects.jobs_stream, subjects.consumer("new"), 0).open(asyncio.Event()) as queue:
+        async with JobQueue(bus, subjects.jobs_stream, subjects.consumer("new"), asyncio.Event(), 0).open() as queue:
             waiting = asyncio.create_task(queue.next())
             await eventually(refused)
             await declare_pool(bus, "new")

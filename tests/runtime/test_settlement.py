@@ -101,8 +101,8 @@ class Settling(OnTheBus):
     async def open(self) -> None:
         await super().open()
         subjects = self.bus.subjects
-        self.queue = JobQueue(self.bus, subjects.jobs_stream, subjects.consumer(self.pool), 0)
-        await self._exit.enter_async_context(self.queue.open(asyncio.Event()))
+        self.queue = JobQueue(self.bus, subjects.jobs_stream, subjects.consumer(self.pool), asyncio.Event(), 0)
+        await self._exit.enter_async_context(self.queue.open())
 
     def ended(self, job_id: str) -> bool:
         return self.seen[job_id].state.is_terminal
