@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -12,6 +11,7 @@ from services.diffusion.catalogue import Model
 from services.diffusion.choices import Choice, Choices
 from services.diffusion.engines.backend import Backend, Networks
 from services.diffusion.engines.batching.calls import Call
+from services.diffusion.engines.batching.capacity import timed
 from services.diffusion.engines.batching.device_thread import DeviceThread, RunCalls
 from services.diffusion.engines.loaded_model import LoadedModel
 from services.diffusion.engines.sample import sample_call
@@ -23,14 +23,15 @@ MARGIN = 1.1
 """That another engine must be faster by than the presumed one: by less than that measurements waver, and a model that
 is drawn by another engine draws other pixels."""
 LONG_S = 5.0
-"""A step of this length is not repeated more often than needed."""
+"""A step that takes longer is measured once after the first, others `ROUNDS` times."""
+ROUNDS = 5
 
 
 class FastestBackend:
     """Satisfies `services.diffusion.engines.backend.Backend`.
 
     `rivals` by the engine's name, the presumed one last: it is in memory then, and stays. `circumstances` says, for
-    `Choices`, what their speed depends on. `step_s` measures one.
+    `Choices`, what their speed depends on. `step_s` tells the seconds of a step.
     """
 
     def __init__(
@@ -134,11 +135,5 @@ def seconds_of_a_step(model: Model, networks: Networks) -> float:
 
 
 def _least(call: Call, run: RunCalls) -> float:
-    first = _timed(call, run)  # compiles, and warms up
-    return min(_timed(call, run) for _ in range(1 if first > LONG_S else 5))
-
-
-def _timed(call: Call, run: RunCalls) -> float:
-    began = time.perf_counter()
-    run([call])
-    return time.perf_counter() - began
+    first = timed([call], run)  # compiles, and warms up
+    return min(timed([call], run) for _ in range(1 if first > LONG_S else ROUNDS))

@@ -33,11 +33,11 @@ def measure(call: Call, run: RunCalls) -> int:
     at_once = 1
     while at_once < MOST:
         few, many = [call] * at_once, [call] * (2 * at_once)
-        _once(few, run)  # warms up
-        if _once(few, run) >= SATURATED_S:
+        timed(few, run)  # warms up
+        if timed(few, run) >= SATURATED_S:
             break
         try:
-            _once(many, run)
+            timed(many, run)
             if not all(_gain(few, many, run) >= PAYS for _ in range(TRIALS)):
                 break
         except (RuntimeError, MemoryError) as fault:
@@ -49,10 +49,11 @@ def measure(call: Call, run: RunCalls) -> int:
 
 def _gain(few: list[Call], many: list[Call], run: RunCalls) -> float:
     """In pictures a second, for twice as many at once."""
-    return statistics.median(2 * _once(few, run) / _once(many, run) for _ in range(ROUNDS))
+    return statistics.median(2 * timed(few, run) / timed(many, run) for _ in range(ROUNDS))
 
 
-def _once(calls: list[Call], run: RunCalls) -> float:
+def timed(calls: list[Call], run: RunCalls) -> float:
+    """Seconds until the results are there."""
     began = time.perf_counter()
     for result in run(calls):
         _arrived(result)
