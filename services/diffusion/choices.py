@@ -39,7 +39,7 @@ class Choices:
         except FileNotFoundError:
             return ()
         except (OSError, msgspec.MsgspecError) as fault:
-            log.warning("which engines are faster here is not known any more", fault=str(fault))
+            log.warning("measured anew: the file cannot be read", file=str(self._folder / _FILE), fault=str(fault))
             return ()
 
     def find(self, model: str) -> Choice | None:
@@ -54,7 +54,7 @@ class Choices:
             made.write_bytes(msgspec.json.format(msgspec.json.encode([*others, choice])) + b"\n")
             made.replace(self._folder / _FILE)
         except OSError as fault:
-            log.warning("which engine is faster is measured again at the next start", fault=str(fault))
+            log.warning("measured anew at the next start: EASEL_DIFFUSION_CACHE_DIR takes no file", fault=str(fault))
 
     @contextlib.contextmanager
     def measuring(self) -> Iterator[None]:
@@ -65,8 +65,8 @@ class Choices:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(FileLock(self._folder / _LOCK))
-            except (OSError, NotImplementedError) as fault:
-                log.warning("nothing keeps other workers from measuring now, too", fault=str(fault))
+            except (OSError, NotImplementedError) as fault:  # filelock's word for a file system without locks
+                log.warning("other workers may measure at the same time: no lock", fault=str(fault))
             yield
 
 

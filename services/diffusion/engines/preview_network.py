@@ -42,12 +42,12 @@ class PreviewNetwork(nn.Module):
         return colours
 
     def shown(self, latents: Tensor) -> Tensor:
-        """The same on the latents' device, in the numbers and the order that are fastest there."""
+        """As `forward`, where the latents are, in the number format and memory order that are fastest there."""
         own = next(self.parameters())
         if own.device != latents.device or not own.is_contiguous(memory_format=torch.channels_last):
             dtype = torch.bfloat16 if latents.device.type == "cpu" and has_bfloat16_units() else torch.float32
             self.to(latents.device, dtype)
-            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it for tensors alone
             own = next(self.parameters())
         return self.forward(latents.to(own.dtype, memory_format=torch.channels_last))
 
