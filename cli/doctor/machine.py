@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -65,6 +66,8 @@ def engines(environ: Mapping[str, str]) -> Finding:
     wanted = environ.get("EASEL_DIFFUSION_ENGINE") or "auto"
     if wanted != "auto":
         return ok("engines", f"{wanted} draws, as EASEL_DIFFUSION_ENGINE says")
+    if importlib.util.find_spec("openvino") is None:
+        return ok("engines", "diffusers draws; pip install 'easel[openvino]' for the other one, often faster on a CPU")
     found = Choices(cache_folder(environ.get("EASEL_DIFFUSION_CACHE_DIR", ""), environ)).all()
     if not found:
         return ok("engines", "which one is faster on the CPU is measured at a model's first load")
