@@ -2,7 +2,9 @@
 
 Between the check and the count nothing is awaited, so any number of simultaneous requests to one gateway take exactly
 the places that there are. Replicas know of each other only what the bus says, which may be `FRESH_S` old while there is
-plenty of room: in a burst each may exceed the limit by what it admitted in that time, at most half the queue.
+plenty of room: in a burst each may exceed the limit by what it admitted in that time, at most half the queue. While the
+bus cannot tell, as a pool elects a leader, each counts on from what it was told last, or from nothing: whether a job
+can be stored is for the bus to say.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ _SETTLE_S = 1.0
 """Seconds that a question waits for submissions on their way."""
 _PATIENCE_S = 0.5
 """Seconds that an answer may take where an earlier one is known."""
+_FIRST_PATIENCE_S = 2.0
+"""The same where there is none to count on from."""
 LAG_S = 1.0
 """Seconds in which a cluster's count may not have what was stored just now: a copy that is a little late makes it."""
 _REMEMBERED = 20
@@ -63,8 +67,6 @@ class _Queue:
         self.questions = 0
         """Sent so far."""
         self.answered_at = float("-inf")
-        self.fault: EaselError | TimeoutError | None = None
-        """Why the last question has no answer, where there was none before it to count on from."""
         self.durations: deque[float] = deque(maxlen=_REMEMBERED)
 
 
@@ -82,7 +84,7 @@ class Admission:
         """Hold a place in a pool's queue while the block submits the job that takes it.
 
         Raises:
-            EaselError: QUEUE_FULL with a time to come back, judged by `slots` jobs at once; UNAVAILABLE.
+            EaselError: QUEUE_FULL with a time to come back, judged by `slots` jobs at once.
         """
         queue = self._queues[pool]
         if self._has_plenty_of_room(queue):
@@ -122,8 +124,6 @@ class Admission:
         async with queue.asking:
             if queue.questions == questions_before:
                 await self._ask(pool, queue)
-            if queue.fault is not None:
-                raise queue.fault
             if queue.waiting + queue.since >= self._limit:
                 wait_s = self._until_next(queue, slots)
                 message = f"{self._limit} jobs are waiting, as many as may; come back in {math.ceil(wait_s)} s"
@@ -134,19 +134,12 @@ class Admission:
         await until(queue.settled, _SETTLE_S)
         on_their_way = queue.on_their_way  # not 0 only when the bus is slow: counted as waiting rather than forgotten
         queue.questions += 1
-        queue.fault = None
         known = math.isfinite(queue.answered_at)
-        try:
-            async with asyncio.timeout(_PATIENCE_S if known else None):
+        with contextlib.suppress(EaselError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S if known else _FIRST_PATIENCE_S):
                 depth = await self._depth(pool)
-        except (EaselError, TimeoutError) as fault:
-            if known:  # a new leader is being elected, and may be for longer than the jobs' own: count on by ourselves
-                queue.answered_at = asyncio.get_running_loop().time()
-            else:
-                queue.fault = fault
-            return
-        queue.waiting, queue.since = self._waiting(queue, depth, on_their_way), on_their_way
-        queue.delivered = depth.delivered
+            queue.waiting, queue.since = self._waiting(queue, depth, on_their_way), on_their_way
+            queue.delivered = depth.delivered
         queue.answered_at = asyncio.get_running_loop().time()
 
     def _waiting(self, queue: _Queue, depth: Depth, on_their_way: int) -> int:

@@ -155,16 +155,17 @@ async def test_pools_do_not_share_their_places() -> None:
         assert admission.waiting("one") == admission.waiting("two") == 1
 
 
-async def test_when_the_bus_is_away_all_who_asked_are_told() -> None:
-    """With one question, not one after the other."""
-    bus = Bus()
-    bus.fault = EaselError(ErrorCode.UNAVAILABLE, "away")
-    admission = Admission(20, bus.depth)
-    answers = await asyncio.gather(*(submit(admission, bus) for _ in range(10)))
-    assert set(answers) == {ErrorCode.UNAVAILABLE}
-    assert bus.asked <= 2
+async def test_a_gateway_that_was_never_told_counts_from_nothing_while_the_bus_cannot_tell() -> None:
+    """With one question for all who came, and no more than a queue full."""
+    bus = Bus(17)
+    bus.fault = EaselError(ErrorCode.UNAVAILABLE, "no leader")
+    admission = Admission(6, bus.depth)
+    answers = await asyncio.gather(*(submit(admission, bus) for _ in range(8)))
+    assert answers.count(None) == 6
+    assert answers.count(ErrorCode.QUEUE_FULL) == 2
+    assert bus.asked <= 5
     bus.fault = None
-    assert await submit(admission, bus) is None
+    assert await submit(admission, bus) is ErrorCode.QUEUE_FULL
 
 
 @pytest.mark.parametrize("silent", [True, False])
