@@ -36,6 +36,8 @@ ENGINES = {
 }
 FULL_SIZE_STEPS = 12
 """Of a picture, where a step takes seconds."""
+PREVIEWS = 3
+"""The most that OpenAI's `partial_images` may ask for."""
 SAME_PROCESS = 4
 """Engines that are timed in turns: more would not fit beside each other in small machines."""
 
@@ -186,9 +188,9 @@ def decoded(_asked: Asked) -> str:
 
 
 def previews(asked: Asked) -> str:
-    """A preview after every step, encoded as for a client: the cost of one is told, next to that of a step."""
+    """A preview after every step, encoded as for a client: the cost of one, and of as many as a stream asks for."""
     rows = [_preview_cost(name, asked) for name in ("torch float32", "OpenVINO, its own precision")]
-    return table(["engine", "a step, ms", "a preview, ms", "share of a step"], rows)
+    return table(["engine", "a step, ms", "a preview, ms", f"{PREVIEWS} of them to all steps of a picture"], rows)
 
 
 def _preview_cost(name: str, asked: Asked) -> list[str]:
@@ -203,8 +205,9 @@ def _preview_cost(name: str, asked: Asked) -> list[str]:
 
     for seed in range(asked.rounds):
         engine.generate(request(engine.models[0], seed), look)
-    step = min(drawing(engine, seed) for seed in range(asked.rounds)) / engine.models[0].default_steps
-    return [name, f"{step * 1000:.1f}", f"{median(costs) * 1000:.2f}", f"{median(costs) / step:.1%}"]
+    steps = min(drawing(engine, seed) for seed in range(asked.rounds))
+    step, share = steps / engine.models[0].default_steps, PREVIEWS * median(costs) / steps
+    return [name, f"{step * 1000:.1f}", f"{median(costs) * 1000:.2f}", f"{share:.1%}"]
 
 
 PARTS = (

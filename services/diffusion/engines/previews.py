@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from services.diffusion.engines.one_thread import one_thread
 from services.diffusion.engines.preview_network import PreviewNetwork
 
 Projection = tuple[Tensor, Tensor]
@@ -95,7 +96,8 @@ class PreviewDecoder:
         """
         raw = _unscaled(latents, self._vae.config)
         if self._network is not None:
-            return _pictures(self._network.shown(raw).float())
+            with one_thread():
+                return _pictures(self._network.shown(raw).float())
         if self._is_tiny:
             small = functional.avg_pool2d(raw, 2) if min(raw.shape[-2:]) >= HALVED else raw
             return _pictures(beside(lambda: self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0]).float())
@@ -164,5 +166,5 @@ def _project(latents: Tensor, projection: Projection) -> Tensor:
 
 def _pictures(numbers: Tensor) -> list[Image.Image]:
     """(pictures, 3, height, width) in -1 … 1."""
-    scaled = (torch.nan_to_num(numbers) * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+    scaled = torch.nan_to_num(numbers).mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8)
     return [Image.fromarray(np.ascontiguousarray(one)) for one in scaled.permute(0, 2, 3, 1).cpu().numpy()]
