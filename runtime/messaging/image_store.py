@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from nats.aio.msg import Msg
@@ -21,19 +22,32 @@ MAX_OVERHEARD = 64 << 20
 """Bytes of one job's pictures that a waiting gateway holds."""
 
 
+class Kept(NamedTuple):
+    """What a stored picture takes."""
+
+    size: int
+    """Bytes."""
+    parts: int
+    """Messages."""
+
+
 class ImageStore:
     """Encoded pictures by `ImageRef.key`, gone after the bus's `image_ttl_s`."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def put(self, author: str, ref: ImageRef, data: bytes) -> None:
-        """Store the bytes of `ref`, whose `size` and `parts` must describe them; durable on return.
+    async def put(self, author: str, key: str, picture: asyncio.StreamReader) -> Kept:
+        """Store a picture under `ImageRef.key` while its bytes come; durable on return.
 
         Raises:
             EaselError: UNAVAILABLE.
         """
-        await self._put(author, ref.key, data)
+        size = count = 0
+        while part := await picture.read(MAX_PAYLOAD):
+            await self._put_part(author, key, count, part)
+            size, count = size + len(part), count + 1
+        return Kept(size, count)
 
     async def put_thumbnail(self, author: str, ref: ImageRef, data: bytes) -> None:
         """Store the thumbnail of `ref`, which fits into one message; durable on return.
@@ -51,9 +65,8 @@ class ImageStore:
         Raises:
             EaselError: UNAVAILABLE.
         """
-        kept = InputImage(key=f"{job.id}.{_shelf(job)}.{index}", size=len(data), parts=parts_of(len(data)))
-        await self._put(author, kept.key, data)
-        return kept
+        key = f"{job.id}.{_shelf(job)}.{index}"
+        return InputImage(key=key, size=len(data), parts=await self._put(author, key, data))
 
     async def bring_inputs(self, author: str, job: Job) -> Job:
         """The job with its pictures to start from where its pool finds them: for one that changes its pool.
@@ -102,13 +115,15 @@ class ImageStore:
             raise EaselError(ErrorCode.NOT_FOUND, message, param="init_image")
         return data
 
-    async def _put(self, author: str, key: str, data: bytes) -> None:
-        for part, start in enumerate(range(0, len(data), MAX_PAYLOAD)):
-            await self._bus.store(
-                self._bus.subjects.image_part(author, key, part),
-                data[start : start + MAX_PAYLOAD],
-                message_id=f"{key}.{part}",
-            )
+    async def _put(self, author: str, key: str, data: bytes) -> int:
+        """Returns how many messages that took."""
+        starts = range(0, len(data), MAX_PAYLOAD)
+        for part, start in enumerate(starts):
+            await self._put_part(author, key, part, data[start : start + MAX_PAYLOAD])
+        return len(starts)
+
+    async def _put_part(self, author: str, key: str, part: int, data: bytes) -> None:
+        await self._bus.store(self._bus.subjects.image_part(author, key, part), data, message_id=f"{key}.{part}")
 
     async def _get(self, key: str, count: int) -> bytes | None:
         subjects, stream = self._bus.subjects, self._bus.subjects.images_stream
@@ -162,8 +177,3 @@ class OverheardImages:
 def _shelf(job: Job) -> str:
     """Where the pictures that a job starts from are kept: the word between the job and the index in their keys."""
     return f"in-{job.next_pool or job.pool}"
-
-
-def parts_of(size: int) -> int:
-    """How many messages `size` bytes take."""
-    return max(1, -(-size // MAX_PAYLOAD))

@@ -187,11 +187,11 @@ async def test_a_failing_engine_fails_its_job_and_lives_on(bus_settings: BusSett
 
 
 async def test_a_large_picture_is_split_and_joined(bus_settings: BusSettings, bus: Bus, jobs: JobClient) -> None:
-    """A noisy picture of 1600x1600 is larger than one message may be."""
+    """A noisy picture of 1600x1600 is larger than one message may be, and than a part."""
     async with running_worker(bus_settings, FakeEngine()):
         job = builders.job(width=1600, height=1600)
         await jobs.submit(job)
         finished = (await asyncio.wait_for(finish(jobs, job.id), 20))[-1]
     (ref,) = finished.outcome.images  # type: ignore[attr-defined]
-    assert ref.parts == 2
+    assert ref.parts > 1
     assert len(await ImageStore(bus).get(ref)) == ref.size

@@ -10,6 +10,9 @@ import openai
 import pytest
 
 from runtime.messaging.settings import BusSettings
+from runtime.worker.images.encoder_file import PART_BYTES
+from runtime.worker.images.encoding import encode_image
+from tests.support import builders
 from tests.support.fake_engine import FakeEngine
 from tests.support.systems import StartGateway, offering
 from tests.support.workers import running_worker
@@ -38,6 +41,23 @@ async def test_the_openai_package_draws_pictures(start_gateway: StartGateway, bu
     assert result.size == "128x64"
     assert models == ["fake"]
     assert model.id == "fake"
+
+
+async def test_a_large_picture_is_whole_for_who_waits_and_for_who_fetches_it_elsewhere(
+    start_gateway: StartGateway, bus_settings: BusSettings
+) -> None:
+    """It travels in parts."""
+    request = builders.generate_image(width=704, height=704, seed=5, prompt="a large fox", num_inference_steps=3)
+    drawn = encode_image(FakeEngine().generate(request, lambda *_: None)[0], request, 0)
+    async with start_gateway() as one, start_gateway() as other, running_worker(bus_settings, FakeEngine()):
+        await offering(one)
+        async with httpx.AsyncClient(timeout=60) as http:
+            asked = {"model": "fake", "prompt": "a large fox", "size": "704x704", "seed": 5, "steps": 3}
+            answer = (await http.post(f"{one.url}/v1/images/generations", json=asked)).json()
+            fetched = await http.get(f"{other.url}/job/{answer['job_id']}/image")
+    assert base64.b64decode(answer["data"][0]["b64_json"]) == drawn
+    assert fetched.content == drawn
+    assert len(drawn) > 8 * PART_BYTES
 
 
 async def test_a_model_that_no_worker_has_is_refused_with_those_there_are(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import BinaryIO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -17,20 +18,27 @@ PNG_COMPRESS_LEVEL = 4
 _THUMBNAIL_QUALITY = 80
 
 
-def encode_image(image: Image.Image, request: GenerateImage, index: int, *, metadata: bool = True) -> bytes:
-    """Encode picture `index` of `request` in its output format."""
+def write_image(
+    file: BinaryIO, image: Image.Image, request: GenerateImage, index: int, *, metadata: bool = True
+) -> None:
+    """Encode picture `index` of `request` in its output format; PNG is written as it is made."""
     text = parameters_text(request, index, image.size) if metadata else ""
-    out = io.BytesIO()
     match request.output_format:
         case ImageFormat.PNG:
             info = PngInfo()
             if text:
                 info.add_text("parameters", text)
-            image.save(out, "PNG", compress_level=PNG_COMPRESS_LEVEL, pnginfo=info)
+            image.save(file, "PNG", compress_level=PNG_COMPRESS_LEVEL, pnginfo=info)
         case ImageFormat.JPEG:
-            image.save(out, "JPEG", quality=max(1, request.output_compression), exif=_exif(text))
+            image.save(file, "JPEG", quality=max(1, request.output_compression), exif=_exif(text))
         case ImageFormat.WEBP:
-            image.save(out, "WEBP", quality=request.output_compression, exif=_exif(text))
+            image.save(file, "WEBP", quality=request.output_compression, exif=_exif(text))
+
+
+def encode_image(image: Image.Image, request: GenerateImage, index: int, *, metadata: bool = True) -> bytes:
+    """What `write_image` writes."""
+    out = io.BytesIO()
+    write_image(out, image, request, index, metadata=metadata)
     return out.getvalue()
 
 

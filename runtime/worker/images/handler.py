@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from PIL import Image
@@ -17,9 +17,10 @@ from contracts.images import GenerateImage, ImageRef, InputImage, Lora, ModelInf
 from contracts.jobs import Job
 from contracts.preparation import Preparation, Prepared
 from runtime.messaging.connection import Bus
-from runtime.messaging.image_store import ImageStore, parts_of
+from runtime.messaging.image_store import ImageStore
 from runtime.messaging.preparation import OnStage
 from runtime.worker.handler import NotThisWorker, OnStep
+from runtime.worker.images.encoder_file import EncoderFile
 from runtime.worker.images.engine import NO_INPUTS, BatchingEngine, ImageEngine, Inputs, OnImageStep
 from runtime.worker.images.engine_thread import EngineThread
 from runtime.worker.images.idle_unload import IdleUnload
@@ -44,11 +45,11 @@ def _group(request: GenerateImage) -> tuple[str, tuple[Lora, ...]]:
     return request.model, tuple(sorted(request.loras))
 
 
-class Encoding(msgspec.Struct, frozen=True):
+class Encoding(NamedTuple):
     """A picture on its way to bytes."""
 
     image: Image.Image
-    data: Future[bytes]
+    file: EncoderFile
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -135,7 +136,7 @@ class ImageHandler:
         inputs = await self._inputs(request)
         with self._idle.busy():
             async with self._turns.take(_group(request), lambda: self._share(request)):
-                return await self._thread.call(self._draw, request, on_step, inputs)
+                return await self._thread.call(self._draw, request, on_step, inputs, asyncio.get_running_loop())
 
     def _share(self, request: GenerateImage) -> float:
         return self._batching.share(request) if self._batching else 1.0
@@ -154,14 +155,14 @@ class ImageHandler:
         data = await self._store.get_input(kept)
         return await asyncio.get_running_loop().run_in_executor(self._encoders, decode, data, request)
 
-    def _draw(self, request: GenerateImage, on_step: OnStep, inputs: Inputs) -> Drawn:
+    def _draw(self, request: GenerateImage, on_step: OnStep, inputs: Inputs, loop: asyncio.AbstractEventLoop) -> Drawn:
         """In the engine's thread; encoding begins from here, without waiting for the event loop to wake."""
         self._load(request.model)
         images = self._engine.generate(request, self._reporting(request, on_step), inputs)
         allowed = self._encoders.submit(self._output.check, images) if self._output.checker else None
-        encode = partial(self._output.encode, request=request)
-        encoded = [self._encoders.submit(encode, image, index=index) for index, image in enumerate(images)]
-        encodings = [Encoding(image, data) for image, data in zip(images, encoded, strict=True)]
+        encodings = [Encoding(image, EncoderFile(loop)) for image in images]
+        for index, (image, file) in enumerate(encodings):
+            self._encoders.submit(file.fill, partial(self._output.write, image=image, request=request, index=index))
         return Drawn(encodings, allowed)
 
     def _reporting(self, request: GenerateImage, on_step: OnStep) -> OnImageStep:
@@ -181,20 +182,20 @@ class ImageHandler:
         )
 
     async def _deliver_one(self, job: Job, attempt: int, index: int, encoding: Encoding) -> ImageRef:
-        request = job.request
-        data = await asyncio.wrap_future(encoding.data)
+        request, image = job.request, encoding.image
+        key = f"{job.id}.{attempt}.{index}"
+        kept = await self._store.put(self._worker, key, encoding.file.reader)
         ref = ImageRef(
-            key=f"{job.id}.{attempt}.{index}",
+            key=key,
             index=index,
             seed=request.image_seed(index),
-            width=encoding.image.width,
-            height=encoding.image.height,
+            width=image.width,
+            height=image.height,
             content_type=request.output_format.content_type,
-            size=len(data),
-            parts=parts_of(len(data)),
+            size=kept.size,
+            parts=kept.parts,
         )
-        await self._store.put(self._worker, ref, data)
-        self._thumbnails.note(job, ref, encoding.image)
+        self._thumbnails.note(job, ref, image)
         return ref
 
     def settled(self, job_id: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -12,7 +14,7 @@ from contracts.images import GenerateImage, ImageFormat
 from runtime.process.safety import EVERY_PROMPT, PromptBlocklist, SafetySettings
 from runtime.process.settings import load
 from runtime.worker.images.checker import MakeLook, PictureChecker, make_checker
-from runtime.worker.images.encoding import encode_image, encode_thumbnail
+from runtime.worker.images.encoding import encode_image, encode_thumbnail, write_image
 from runtime.worker.images.provenance import PictureSigner, ProvenanceSettings, make_signer
 from runtime.worker.settings import WorkerSettings
 
@@ -27,10 +29,19 @@ class Output:
     blocklist: PromptBlocklist = EVERY_PROMPT
     checker: PictureChecker | None = None
 
-    def encode(self, image: Image.Image, request: GenerateImage, index: int) -> bytes:
+    def write(self, file: BinaryIO, image: Image.Image, request: GenerateImage, index: int) -> None:
         """Picture `index` of `request` as it leaves. The signature comes last: it covers every byte."""
+        if self.signer is None:
+            write_image(file, image, request, index, metadata=self.metadata)
+            return
         data = encode_image(image, request, index, metadata=self.metadata)
-        return data if self.signer is None else self.signer.sign(data, request.output_format.content_type, request)
+        file.write(self.signer.sign(data, request.output_format.content_type, request))
+
+    def encode(self, image: Image.Image, request: GenerateImage, index: int) -> bytes:
+        """What `write` writes."""
+        file = io.BytesIO()
+        self.write(file, image, request, index)
+        return file.getvalue()
 
     def thumbnail(self, image: Image.Image, request: GenerateImage) -> bytes:
         """A small JPEG of a picture: signed like it, and without its parameters."""
