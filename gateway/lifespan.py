@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -26,7 +26,7 @@ from runtime.messaging.presence import Roster
 from runtime.messaging.reaper import DeadLetterReaper
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare
-from runtime.process.waiting import until
+from runtime.process.waiting import first, until
 
 log = structlog.get_logger()
 
@@ -120,10 +120,10 @@ class BusLink:
         ends = asyncio.Event()
         duties = [asyncio.create_task(_fulfil(duty, ends)) for duty in self._duties(bus)]
         try:
-            await _first(stop.wait(), bus.closed.wait())
+            await first(stop.wait(), bus.closed.wait())
         finally:
             ends.set()
-            await _first(asyncio.gather(*duties), asyncio.sleep(PAUSE_S))
+            await first(asyncio.gather(*duties), asyncio.sleep(PAUSE_S))
 
     def _duties(self, bus: Bus) -> list[Duty]:
         """What each gateway does beside its requests."""
@@ -143,14 +143,3 @@ async def _fulfil(duty: Duty, stop: asyncio.Event) -> None:
         except (EaselError, BusError, SchemaMismatch) as fault:
             log.warning("a duty waits for the bus", duty=type(duty).__name__, fault=str(fault))
             await until(stop, PAUSE_S)
-
-
-async def _first(*waits: Any) -> None:
-    """Return when one of `waits` is over; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cli.launcher import process_group
 from cli.launcher.log_file import LogFile
-from runtime.process.waiting import until
+from runtime.process.waiting import first, until
 
 _LONGEST_LINE = 1 << 20
 _DRAIN_S = 2.0
@@ -134,10 +133,10 @@ class ManagedProcess:
     async def _until_ended(self, process: asyncio.subprocess.Process) -> int:
         ended = asyncio.create_task(process.wait())
         try:
-            await _first(ended, self._stop.wait())
+            await first(asyncio.shield(ended), self._stop.wait())
             if not ended.done():
                 process.terminate()
-                await _first(ended, self._kill.wait(), asyncio.sleep(self.spec.stop_s))
+                await first(asyncio.shield(ended), self._kill.wait(), asyncio.sleep(self.spec.stop_s))
         finally:
             process_group.send(process.pid, signal.SIGKILL)
         status = await ended
@@ -164,13 +163,3 @@ class ManagedProcess:
         text = line.decode("utf-8", "replace").rstrip()
         self.log.write(text)
         self._on_line(self.spec.name, text)
-
-
-async def _first(ended: asyncio.Task[int], *others: Coroutine[Any, Any, Any]) -> None:
-    """Return when one of them is done."""
-    waits = [asyncio.ensure_future(other) for other in others]
-    try:
-        await asyncio.wait([ended, *waits], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

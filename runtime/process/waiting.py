@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -23,6 +23,17 @@ async def until(event: asyncio.Event, within_s: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+async def first(*waits: Awaitable[Any]) -> None:
+    """Return when one of them is over, however it ended. The others are cancelled: shield what is to go on."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def keep_cancellations() -> None:

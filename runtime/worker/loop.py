@@ -12,6 +12,7 @@ from runtime.messaging.cancel_signals import cancel_signals
 from runtime.messaging.connection import Bus
 from runtime.messaging.job_queue import JobQueue
 from runtime.process.shutdown import Shutdown
+from runtime.process.waiting import first
 from runtime.worker.cancellation import StopReason
 from runtime.worker.execution import Execution
 from runtime.worker.handler import Handler
@@ -76,15 +77,11 @@ class JobLoop:
         if not tasks:
             return
         log.info("stopping: waiting for running jobs", jobs=len(tasks))
-        done = asyncio.ensure_future(asyncio.wait(tasks))
-        hard = asyncio.ensure_future(shutdown.hard.wait())
-        await asyncio.wait([done, hard], return_when=asyncio.FIRST_COMPLETED)
-        hard.cancel()
-        if not done.done():
+        await first(asyncio.wait(tasks), shutdown.hard.wait())
+        if tasks:
             for execution in list(self._running.values()):
                 execution.token.set(StopReason.HAND_BACK)
-            await asyncio.wait([done], timeout=HAND_BACK_S)
-        done.cancel()
+            await asyncio.wait(tasks, timeout=HAND_BACK_S)
         for execution in list(self._running.values()):
             await execution.abandon()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from runtime.process.waiting import first
+
 
 class Slots:
     """Belongs to the event loop. The number may change at any time; who is in stays in."""
@@ -40,13 +42,7 @@ class Slots:
 
     async def one_free(self, stop: asyncio.Event) -> bool:
         """Wait for a free slot; False when stopped first."""
-        stopped = asyncio.ensure_future(stop.wait())
-        try:
-            while not self.free and not stop.is_set():
-                self._changed.clear()
-                changed = asyncio.ensure_future(self._changed.wait())
-                await asyncio.wait({changed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-        finally:
-            stopped.cancel()
+        while not self.free and not stop.is_set():
+            self._changed.clear()
+            await first(self._changed.wait(), stop.wait())
         return not stop.is_set()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.process.waiting import keep_cancellations, until
+from runtime.process.waiting import first, keep_cancellations, until
 
 
 async def both_at_once(task: asyncio.Task[object], happen: object) -> None:
@@ -39,3 +39,21 @@ async def test_an_event_is_waited_for_as_long_as_said() -> None:
     event.set()
     assert await until(event, 60)
     assert await until(event, 0), "what has happened needs no wait"
+
+
+async def test_of_several_waits_the_first_ends_them_all_but_what_is_shielded() -> None:
+    event, other, going_on = asyncio.Event(), asyncio.get_running_loop().create_future(), asyncio.Event()
+    task = asyncio.create_task(going_on.wait())
+    event.set()
+    await first(event.wait(), other, asyncio.shield(task))
+    assert other.cancelled()
+    assert not task.done()
+    going_on.set()
+    assert await task
+
+
+async def test_a_cancellation_ends_all_waits() -> None:
+    other = asyncio.get_running_loop().create_future()
+    event = asyncio.Event()
+    await both_at_once(asyncio.create_task(first(event.wait(), other)), event.set)
+    assert other.cancelled()
