@@ -190,7 +190,8 @@ def decoded(_asked: Asked) -> str:
 def previews(asked: Asked) -> str:
     """A preview after every step, encoded as for a client: the cost of one, and of as many as a stream asks for."""
     rows = [_preview_cost(name, asked) for name in ("torch float32", "OpenVINO, its own precision")]
-    return table(["engine", "a step, ms", "a preview, ms", f"{PREVIEWS} of them to all steps of a picture"], rows)
+    shares = ["share of its step", f"{PREVIEWS} of them to all steps of a picture"]
+    return table(["engine", "a step, ms", "a preview, ms", *shares], rows)
 
 
 def _preview_cost(name: str, asked: Asked) -> list[str]:
@@ -206,8 +207,9 @@ def _preview_cost(name: str, asked: Asked) -> list[str]:
     for seed in range(asked.rounds):
         engine.generate(request(engine.models[0], seed), look)
     steps = min(drawing(engine, seed) for seed in range(asked.rounds))
-    step, share = steps / engine.models[0].default_steps, PREVIEWS * median(costs) / steps
-    return [name, f"{step * 1000:.1f}", f"{median(costs) * 1000:.2f}", f"{share:.1%}"]
+    step, cost = steps / engine.models[0].default_steps, median(costs)
+    shares = [f"{cost / step:.1%}", f"{PREVIEWS * cost / steps:.1%}"]
+    return [name, f"{step * 1000:.1f}", f"{cost * 1000:.2f}", *shares]
 
 
 PARTS = (
