@@ -166,5 +166,6 @@ def _project(latents: Tensor, projection: Projection) -> Tensor:
 
 def _pictures(numbers: Tensor) -> list[Image.Image]:
     """(pictures, 3, height, width) in -1 … 1."""
-    scaled = torch.nan_to_num(numbers).mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8)  # cut off: half of it rounds
+    scaled = torch.nan_to_num(numbers).mul_(127.5).add_(128)  # 127.5, and the half that rounds what is cut off
+    scaled = scaled.clamp_(0, 255).to(torch.uint8)
     return [Image.fromarray(np.ascontiguousarray(one)) for one in scaled.permute(0, 2, 3, 1).cpu().numpy()]
