@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import structlog
 from PIL import Image
 
 from contracts.capability import check
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
-from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
+from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep, PreviewSource
 from services.axera_edge.description import ModelFiles
 from services.axera_edge.noise import Array, TorchNoise
 from services.axera_edge.npu_thread import NpuThread
@@ -120,20 +120,20 @@ class EdgeEngine:
                 stepped.append(pipeline.denoise(latent, place, words, noise))
                 self.npu.progress()
             latents = [latent for latent, _ in stepped]
-            on_step(done, len(places), self._decoding(pipeline, [foreseen for _, foreseen in stepped]))
-        images = self._decoding(pipeline, latents)()
+            on_step(done, len(places), self._showing(pipeline, [foreseen for _, foreseen in stepped]))
+        images = self._decoded(pipeline, latents)
         now = time.monotonic()
         return Drawn(images, (text_done - begun) * 1000, (now - begun) * 1000)
 
-    def _decoding(self, pipeline: Pipeline, latents: list[Array]) -> Callable[[], list[Image.Image]]:
-        def decode() -> list[Image.Image]:
-            images = []
-            for latent in latents:
-                images.append(pipeline.decode(latent))
-                self.npu.progress()
-            return images
+    def _showing(self, pipeline: Pipeline, latents: list[Array]) -> PreviewSource:
+        return lambda: [np.asarray(image) for image in self._decoded(pipeline, latents)]
 
-        return decode
+    def _decoded(self, pipeline: Pipeline, latents: list[Array]) -> list[Image.Image]:
+        images = []
+        for latent in latents:
+            images.append(pipeline.decode(latent))
+            self.npu.progress()
+        return images
 
     def _check_model(self, model: str) -> None:
         if model != self._info.id:

@@ -13,7 +13,6 @@ from PIL.PngImagePlugin import PngInfo
 from contracts.errors import EaselError, ErrorCode
 from contracts.sent_pictures import MAX_SIDE, read_header
 from runtime.worker.images.inputs import decode_image, decode_mask
-from runtime.worker.images.previews import preview_steps
 from tests.support.bombs import chunk, png
 from tests.support.builders import generate_image
 
@@ -227,11 +226,3 @@ def test_a_mask_that_leaves_nothing_to_paint_is_refused() -> None:
     with pytest.raises(EaselError, match="nothing to paint") as caught:
         decode_mask(as_bytes(Image.new("L", (64, 32), 0)), REQUEST)
     assert caught.value.param == "mask_image"
-
-
-@pytest.mark.parametrize(
-    ("count", "total", "steps"),
-    [(0, 8, set()), (1, 8, {4}), (3, 8, {2, 4, 6}), (3, 2, {1}), (3, 1, set()), (100, 4, {1, 2, 3})],
-)
-def test_previews_are_spread_over_the_steps_and_end_before_the_last(count: int, total: int, steps: set[int]) -> None:
-    assert preview_steps(count, total) == steps

@@ -13,7 +13,7 @@ from PIL import Image
 from contracts.capability import check
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
-from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
+from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep, Pixels
 
 
 def fake_model(model_id: str = "fake", loras: tuple[str, ...] = ()) -> ModelInfo:
@@ -105,9 +105,9 @@ class FakeEngine:
         self.loaded = ()
 
 
-def _emerging(pictures: list[Image.Image], share: float) -> list[Image.Image]:
+def _emerging(pictures: list[Image.Image], share: float) -> list[Pixels]:
     """The pictures as they come out of a grey."""
-    return [Image.blend(Image.new("RGB", picture.size, "grey"), picture, share) for picture in pictures]
+    return [np.asarray(Image.blend(Image.new("RGB", it.size, "grey"), it, share)) for it in pictures]
 
 
 class MovableEngine(FakeEngine):

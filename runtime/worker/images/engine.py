@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.images import GenerateImage, ModelInfo
 
-PreviewSource = Callable[[], list[Image.Image]]
-"""Makes RGB pictures of the running latents, one for each picture of the request, of any size; costs time when called,
-and may be called before `on_step` returns only."""
+Pixels = NDArray[np.uint8]
+"""RGB, shaped (height, width, 3)."""
+PreviewSource = Callable[[], list[Pixels]]
+"""Shows the running latents, once for each picture of the request, of any size; costs time when called, and may be
+called before `on_step` returns only. Arrays, because some steps are so short that they would feel Pillow's pictures."""
 
 
 class OnImageStep(Protocol):

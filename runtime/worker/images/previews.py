@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
+import numpy as np
+import simplejpeg
 from PIL import Image
 
 from contracts.images import GenerateImage, PreviewImage
 from runtime.worker.handler import OnStep
-from runtime.worker.images.engine import OnImageStep, PreviewSource
+from runtime.worker.images.engine import OnImageStep, Pixels, PreviewSource
 
 LONGEST_SIDE = 512
 """Pixels; a preview is looked at for a second."""
@@ -35,17 +35,16 @@ def preview_steps(count: int, total: int) -> frozenset[int]:
     return frozenset(step for step in steps if 0 < step < total)
 
 
-def encode_previews(images: list[Image.Image]) -> tuple[PreviewImage, ...]:
+def encode_previews(shown: list[Pixels]) -> tuple[PreviewImage, ...]:
     """As JPEG of at most `LONGEST_SIDE`."""
-    return tuple(_encoded(index, image) for index, image in enumerate(images))
+    return tuple(_encoded(index, pixels) for index, pixels in enumerate(shown))
 
 
-def _encoded(index: int, image: Image.Image) -> PreviewImage:
-    if max(image.size) > LONGEST_SIDE:
-        image = image.copy()
+def _encoded(index: int, pixels: Pixels) -> PreviewImage:
+    if max(pixels.shape) > LONGEST_SIDE:
+        image = Image.fromarray(pixels)
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=_QUALITY)
-    return PreviewImage(
-        index=index, width=image.width, height=image.height, content_type="image/jpeg", data=out.getvalue()
-    )
+        pixels = np.asarray(image)
+    height, width, _ = pixels.shape
+    data = simplejpeg.encode_jpeg(pixels, _QUALITY, colorsubsampling="420")  # Pillow takes three times as long
+    return PreviewImage(index=index, width=width, height=height, content_type="image/jpeg", data=data)

@@ -81,7 +81,7 @@ class Desk:
         def on_step(done: int, total: int, preview: PreviewSource | None = None, /) -> None:
             self.running, running.step, running.steps = running, done, total
             if running.interrupted and preview is not None and done < total:
-                raise _Interrupted(preview())
+                raise _Interrupted([Image.fromarray(pixels) for pixels in preview()])
 
         try:
             drawn = self.engine.draw(request, on_step, inputs, self._wait_s)

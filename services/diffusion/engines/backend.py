@@ -6,8 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from torch import Tensor
+
+from runtime.worker.images.engine import Pixels
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.loras.terms import Wearer
+
+Show = Callable[[Tensor], list[Pixels]]
+"""From latents (pictures, channels, height, width) in the pipeline's scale to a small picture of each."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,8 @@ class Networks:
     """Whether parts are elsewhere until they are called."""
     untried: str = ""
     """What was asked for of which only a call tells whether it works here; empty for nothing."""
+    show: Show | None = None
+    """Makes previews, where the model has a network for them."""
 
 
 class Backend(Protocol):

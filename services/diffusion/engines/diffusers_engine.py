@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import structlog
 import torch
 from PIL import Image
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage, ModelInfo
-from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep
+from runtime.worker.images.engine import NO_INPUTS, Inputs, OnImageStep, Pixels
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import MakeBackend, Networks
 from services.diffusion.engines.batching.capacity import measure
@@ -229,9 +230,12 @@ def _draw(
     pipe = loaded.private_pipeline(pipeline_class(model.family, inputs), native, member, worn)
     watch = StepWatch(pipe.scheduler)
 
-    def preview() -> list[Image.Image]:
+    def preview() -> list[Pixels]:
         latents = latent_pictures(pipe, watch.predicted(), native.width, native.height)
-        return keep_unmasked(loaded.preview(member, latents), inputs)
+        shown = loaded.preview(member, latents)
+        if inputs.mask is None:
+            return shown
+        return [np.asarray(it) for it in keep_unmasked([Image.fromarray(pixels) for pixels in shown], inputs)]
 
     def step_ended(pipe: Any, step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -10,16 +10,15 @@ from typing import Any, TypeVar
 
 import diffusers
 import torch
-from PIL import Image
 
 from contracts.errors import EaselError, ErrorCode
 from contracts.images import GenerateImage
+from runtime.worker.images.engine import Pixels
 from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.batching.device_thread import DeviceThread, RunCalls
 from services.diffusion.engines.batching.shared import Denoiser, Vae
 from services.diffusion.engines.loras.adapters import Adapters, Worn
-from services.diffusion.engines.preview_network import load_preview_network
 from services.diffusion.engines.previews import PreviewDecoder
 from services.diffusion.engines.prompt_cache import PromptCache
 from services.diffusion.engines.step_caches import step_cache
@@ -46,7 +45,7 @@ class LoadedModel:
         self.adapters = Adapters(model.info.id, pipe, wearers, self._denoiser_name, loras)
         self.at_once = 1
         """Pictures of its own size that are worth drawing at once."""
-        self._preview_decoder = PreviewDecoder(pipe.vae, load_preview_network(model.folder))
+        self._preview_decoder = PreviewDecoder(pipe.vae, networks.show)
         self._device = device
         self.offloaded = networks.offloaded
         self._prompts = PromptCache(prompts)
@@ -112,7 +111,7 @@ class LoadedModel:
         with self._lock:
             return work()
 
-    def preview(self, member: object, latents: torch.Tensor) -> list[Image.Image]:
+    def preview(self, member: object, latents: torch.Tensor) -> list[Pixels]:
         """Small pictures of latents (pictures, channels, height, width) in the pipeline's own scale."""
         return self._preview_decoder(latents, lambda work: self.beside(member, work))
 

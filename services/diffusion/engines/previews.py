@@ -7,14 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from services.diffusion.engines.one_thread import one_thread
-from services.diffusion.engines.preview_network import PreviewNetwork
+from runtime.worker.images.engine import Pixels
+from services.diffusion.engines.backend import Show
+from services.diffusion.engines.preview_network import to_arrays, unscaled
 
 Projection = tuple[Tensor, Tensor]
 """Weight and bias of a 3x3 convolution from latents to `FINER` x `FINER` pixels each."""
@@ -82,35 +81,33 @@ class PreviewDecoder:
     synthetic pictures, made at the first preview. A tiny VAE's latents are too little like colours for it.
     """
 
-    def __init__(self, vae: Any, network: PreviewNetwork | None = None) -> None:
+    def __init__(self, vae: Any, show: Show | None = None) -> None:
         self._vae = vae
-        self._network = network
+        self._show = show
         self._is_tiny = "latent_magnitude" in vae.config  # AutoencoderTiny's own word
         self._fitting = threading.Lock()
         self._projection: Projection | None = None
 
-    def __call__(self, latents: Tensor, beside: Callable[[Callable[[], Any]], Any]) -> list[Image.Image]:
+    def __call__(self, latents: Tensor, beside: Callable[[Callable[[], Any]], Any]) -> list[Pixels]:
         """Pictures of latents (pictures, channels, height, width) in the pipeline's own scale.
 
         What needs the VAE is run by `beside`.
         """
-        raw = _unscaled(latents, self._vae.config)
-        if self._network is not None:
-            with one_thread():
-                return _pictures(self._network.shown(raw).float())
+        if self._show is not None:
+            return self._show(latents)
+        return to_arrays(self._colours(latents, beside))
+
+    def _colours(self, latents: Tensor, beside: Callable[[Callable[[], Any]], Any]) -> Tensor:
+        """As small as they are shown, (pictures, 3, height, width) in -1 … 1."""
+        raw = unscaled(latents, self._vae.config)
         if self._is_tiny:
             small = functional.avg_pool2d(raw, 2) if min(raw.shape[-2:]) >= HALVED else raw
-            return _pictures(beside(lambda: self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0]).float())
+            decoded: Tensor = beside(lambda: self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0])
+            return decoded.float()
         with self._fitting:
             if self._projection is None:
                 self._projection = beside(lambda: _fit(self._vae, raw.device))
-        return _pictures(_project(raw.float(), self._projection))
-
-
-def _unscaled(latents: Tensor, config: Any) -> Tensor:
-    """From the pipeline's scale to the VAE's."""
-    scale, shift = float(config.scaling_factor), float(getattr(config, "shift_factor", None) or 0.0)
-    return latents / scale + shift
+        return _project(raw.float(), self._projection)
 
 
 def _fit(vae: Any, device: torch.device) -> Projection:
@@ -119,7 +116,7 @@ def _fit(vae: Any, device: torch.device) -> Projection:
     `device` is where the VAE computes; its weights may wait elsewhere.
     """
     encoded = _encoded(vae, _colours().to(device, vae.dtype))
-    latents = torch.cat([encoded, *(_unscaled(it, vae.config).to(encoded) for it in _noise(encoded.shape))])
+    latents = torch.cat([encoded, *(unscaled(it, vae.config).to(encoded) for it in _noise(encoded.shape))])
     decoded = vae.decode(latents, return_dict=False)[0].float()
     high, wide = latents.shape[-2:]
     seen = functional.adaptive_avg_pool2d(decoded, (high * FINER, wide * FINER))
@@ -162,10 +159,3 @@ def _with_neighbours(latents: Tensor) -> Tensor:
 def _project(latents: Tensor, projection: Projection) -> Tensor:
     padded = functional.pad(latents, (1, 1, 1, 1), mode="replicate")
     return functional.pixel_shuffle(functional.conv2d(padded, *projection), FINER)
-
-
-def _pictures(numbers: Tensor) -> list[Image.Image]:
-    """(pictures, 3, height, width) in -1 … 1."""
-    scaled = torch.nan_to_num(numbers).mul_(127.5).add_(128)  # 127.5, and the half that rounds what is cut off
-    scaled = scaled.clamp_(0, 255).to(torch.uint8)
-    return [Image.fromarray(np.ascontiguousarray(one)) for one in scaled.permute(0, 2, 3, 1).cpu().numpy()]

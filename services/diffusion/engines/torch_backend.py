@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import diffusers
@@ -12,6 +13,7 @@ from services.diffusion.catalogue import Model
 from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.devices import choose_device, choose_dtype, device_name, release
 from services.diffusion.engines.loras.hooked import Hooked
+from services.diffusion.engines.preview_network import PreviewBytes, TorchPreview, load_preview_network
 from services.diffusion.engines.torch_tuning import (
     choose_offload,
     compile_blocks,
@@ -67,8 +69,10 @@ class TorchBackend:
         if dtype != torch.float32 and "unet" in pipe.components:
             pipe.unet.to(memory_format=torch.channels_last)
             pipe.vae.to(memory_format=torch.channels_last)
+        network = load_preview_network(model.folder)
+        show = TorchPreview(PreviewBytes(network, pipe.vae.config), self._device) if network else None
         try:
-            return self._tuned(pipe, model, folder, dtype)
+            return replace(self._tuned(pipe, model, folder, dtype), show=show)
         except ValueError as fault:
             raise EaselError(ErrorCode.UNSUPPORTED, f"{model.info.id}: {fault}", param="model") from fault
 

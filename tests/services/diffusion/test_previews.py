@@ -15,9 +15,11 @@ from safetensors.torch import save_file
 
 from contracts.errors import EaselError
 from services.diffusion.catalogue import Catalogue
+from services.diffusion.engines.backend import MakeBackend
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
 from services.diffusion.engines.preview_network import FILE, SCALE, PreviewNetwork
 from services.diffusion.engines.previews import FINER
+from services.diffusion.engines.torch_backend import TorchBackend
 from tests.conformance.image_engine import Steps, request_for
 
 pytestmark = [
@@ -32,6 +34,13 @@ def folder(tiny_model: TinyModel, tmp_path: Path) -> Path:
     own = tmp_path / "own"
     shutil.copytree(tiny_model("stable-diffusion"), own)
     return own
+
+
+def backend(runs: str, kept: Path) -> MakeBackend:
+    if runs == "torch":
+        return TorchBackend
+    openvino = pytest.importorskip("services.diffusion.engines.openvino.backend")
+    return lambda device: openvino.OpenVINOBackend(device, cache=kept)
 
 
 def engine_with(folder: Path) -> DiffusersEngine:
@@ -49,9 +58,10 @@ def previews_of(folder: Path) -> Steps:
     return steps
 
 
-def test_the_bundled_models_previews_are_nearly_its_pictures_at_half_size() -> None:
+@pytest.mark.parametrize("runs", ["torch", "openvino"])
+def test_the_bundled_models_previews_are_nearly_its_pictures_at_half_size(runs: str, tmp_path: Path) -> None:
     """It draws pictures, which the tiny models do not."""
-    engine = DiffusersEngine([Catalogue().find("pocket")], "cpu")
+    engine = DiffusersEngine([Catalogue().find("pocket")], "cpu", backend(runs, tmp_path))
     for seed, prompt in enumerate(("a red apple", "the sea at night")):
         steps = Steps()
         asked = request_for(engine.models[0], seed=seed, prompt=prompt, num_inference_steps=8)
@@ -66,6 +76,23 @@ def test_a_model_with_a_preview_network_is_previewed_by_it(folder: Path) -> None
     put_network(folder, PreviewNetwork(4, channels=8))
     shown = previews_of(folder).previews[0]
     assert shown.shape[1] == fitted.shape[1] * SCALE // FINER
+
+
+def test_openvino_shows_what_torch_shows_for_every_picture_and_size(folder: Path, tmp_path: Path) -> None:
+    """Its graph is made of the same network, and compiled for each size."""
+    put_network(folder, PreviewNetwork(4, channels=8))
+    model = Catalogue().find(str(folder))
+    engines = [DiffusersEngine([model], "cpu", backend(runs, tmp_path)) for runs in ("torch", "openvino")]
+    for width in (64, 96, 64):
+        shown = []
+        for engine in engines:
+            steps = Steps()
+            engine.generate(request_for(model.info, width=width, num_images=2), steps)
+            shown.append(steps.previews[0])
+        assert shown[0].shape == shown[1].shape
+        assert shown[0].shape[:1] == (2,)
+        between_pictures = np.abs(shown[1][0] - shown[1][1]).mean()
+        assert np.abs(shown[0] - shown[1]).mean() < between_pictures / 10
 
 
 @pytest.mark.parametrize("damage", [b"", b"no safetensors at all"])

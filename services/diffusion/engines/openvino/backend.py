@@ -20,10 +20,18 @@ from services.diffusion.engines.backend import Networks
 from services.diffusion.engines.devices import release
 from services.diffusion.engines.loras.hooked import Hooked
 from services.diffusion.engines.loras.terms import Wearer
-from services.diffusion.engines.openvino.conversion import DECODER, DENOISER, ENCODER, convert
+from services.diffusion.engines.openvino.conversion import DECODER, DENOISER, ENCODER, PREVIEW, convert
 from services.diffusion.engines.openvino.devices import choose_device, device_name
 from services.diffusion.engines.openvino.network import Network
-from services.diffusion.engines.openvino.stand_ins import Denoiser, Transformer, UNet, Vae, ZImageTransformer
+from services.diffusion.engines.openvino.stand_ins import (
+    Denoiser,
+    Preview,
+    Transformer,
+    UNet,
+    Vae,
+    ZImageTransformer,
+)
+from services.diffusion.engines.preview_network import load_preview_network
 from services.diffusion.engines.weights import load_parts, local_folder, numbers
 from services.diffusion.model_folder import ModelFolder
 from services.diffusion.torch_options import DEFAULTS, TorchOptions
@@ -31,7 +39,7 @@ from services.diffusion.torch_options import DEFAULTS, TorchOptions
 log = structlog.get_logger()
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-GRAPHS_VERSION = 1
+GRAPHS_VERSION = 2
 """Of what conversion makes; another number leaves older folders unused."""
 
 
@@ -85,12 +93,23 @@ class OpenVINOBackend:
         pipe = load_parts(pipeline_class, folder, torch.float32, model.variant, **{names[0]: denoiser, "vae": vae})
         setattr(pipe, names[0], _stand_in(model)(self._network(graphs, DENOISER), denoiser))
         pipe.vae = Vae(self._network(graphs, DECODER), self._network(graphs, ENCODER), vae.config)
-        return Networks(pipe, not self._device.startswith("CPU"), _wearer)  # text encoders are on the CPU
+        overlaps = not self._device.startswith("CPU")  # text encoders are on it
+        return Networks(pipe, overlaps, _wearer, show=self._preview(graphs))
 
     def _network(self, graphs: Path, name: str) -> Network:
+        return Network(self._core, graphs / f"{name}.xml", self._device, self._options(graphs), static=self._static)
+
+    def _preview(self, graphs: Path) -> Preview | None:
+        """On the CPU, where latents are and nothing waits for a device; for one shape, which takes half as long."""
+        path = graphs / f"{PREVIEW}.xml"
+        if not path.is_file():
+            return None
+        options = {**self._options(graphs), "INFERENCE_NUM_THREADS": 1}
+        return Preview(Network(self._core, path, "CPU", options, static=True))
+
+    def _options(self, graphs: Path) -> dict[str, Any]:
         compiled = graphs / f"compiled-{self._dtype}"  # OpenVINO takes one precision's for another's, and crashes
-        options = {**self._precision, "CACHE_DIR": str(compiled)}
-        return Network(self._core, graphs / f"{name}.xml", self._device, options, static=self._static)
+        return {**self._precision, "CACHE_DIR": str(compiled)}
 
     def _graphs(self, model: Model, folder: ModelFolder) -> Path:
         """The folder of the converted model; made whole or not at all, as several workers may need it at once."""
@@ -101,7 +120,8 @@ class OpenVINOBackend:
             made = Path(tempfile.mkdtemp(dir=self._cache, prefix="converting-"))
             try:
                 parts = [_full(folder, name, model.variant) for name in ("unet", "transformer") if name in folder.index]
-                convert(parts[0], _full(folder, "vae", model.variant), made, eight_bits=self._eight_bits)
+                preview = load_preview_network(model.folder)
+                convert(parts[0], _full(folder, "vae", model.variant), preview, made, eight_bits=self._eight_bits)
                 if not kept.is_dir():
                     made.rename(kept)
             finally:

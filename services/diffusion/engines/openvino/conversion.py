@@ -13,18 +13,19 @@ from torch import Tensor
 
 from services.diffusion.engines.openvino import z_image
 from services.diffusion.engines.openvino.eight_bits import to_eight_bits
+from services.diffusion.engines.preview_network import PreviewBytes, PreviewNetwork
 
-DENOISER, DECODER, ENCODER = "denoiser", "vae_decoder", "vae_encoder"
+DENOISER, DECODER, ENCODER, PREVIEW = "denoiser", "vae_decoder", "vae_encoder", "preview"
 Inputs = dict[str, Tensor]
 DynamicAxes = dict[str, tuple[int, ...]]
 
 
-def convert(denoiser: Any, vae: Any, folder: Path, *, eight_bits: bool) -> None:
-    """Write the graphs of both float32 modules into `folder`, weights in float16, or the denoiser's in 8 bits.
+def convert(denoiser: Any, vae: Any, preview: PreviewNetwork | None, folder: Path, *, eight_bits: bool) -> None:
+    """Write the graphs of the float32 modules into `folder`, weights in float16, or the denoiser's in 8 bits.
 
     The modules are of no use afterwards: tracing changes some.
     """
-    for name, module, inputs, axes in _parts(denoiser, vae):
+    for name, module, inputs, axes in _parts(denoiser, vae, preview):
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every decision by shape; the suite proves the result
             graph = ov.convert_model(module.eval(), example_input=inputs)
@@ -40,11 +41,15 @@ def _shape(tensor: Tensor, dynamic: tuple[int, ...]) -> ov.PartialShape:
     return ov.PartialShape([-1 if axis in dynamic else size for axis, size in enumerate(tensor.shape)])
 
 
-def _parts(denoiser: Any, vae: Any) -> Iterator[tuple[str, torch.nn.Module, Inputs, DynamicAxes]]:
+def _parts(
+    denoiser: Any, vae: Any, preview: PreviewNetwork | None
+) -> Iterator[tuple[str, torch.nn.Module, Inputs, DynamicAxes]]:
     yield (DENOISER, *_EXAMPLES[type(denoiser).__name__](denoiser))
     pixels, latents = torch.randn(1, 3, 64, 64), torch.randn(1, vae.config.latent_channels, 8, 8)
     yield DECODER, _Decoder(vae), {"latents": latents}, {"latents": (0, 2, 3)}
     yield ENCODER, _Encoder(vae), {"sample": pixels}, {"sample": (0, 2, 3)}
+    if preview is not None:
+        yield PREVIEW, PreviewBytes(preview, vae.config), {"latents": latents}, {"latents": (0, 2, 3)}
 
 
 class _Decoder(torch.nn.Module):

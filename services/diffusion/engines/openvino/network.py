@@ -20,7 +20,7 @@ Change = Callable[[ov.Model], None]
 
 
 class Network:
-    """Inputs and output are float32; the device chooses its own precision within.
+    """Inputs are float32, the output is what the graph gives; the device chooses its own precision within.
 
     With `static` the graph is compiled anew for each combination of shapes that is asked, which NPUs need and CPUs
     thank with 10 % of speed; otherwise once, for all shapes.
@@ -65,7 +65,9 @@ class Network:
     def _run(self, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         feed = {name: tensor.detach().float().contiguous().numpy() for name, tensor in tensors.items()}
         request = self._request({name: array.shape for name, array in feed.items()})
-        request.infer(feed, share_inputs=True)
+        for name, array in feed.items():
+            request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+        request.infer(share_outputs=True)
         return torch.from_numpy(np.array(request.get_output_tensor(0).data))  # a copy: the next call overwrites it
 
     def _request(self, shapes: dict[str, tuple[int, ...]]) -> ov.InferRequest:

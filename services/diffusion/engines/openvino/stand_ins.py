@@ -12,6 +12,7 @@ from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDis
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from torch import Tensor
 
+from runtime.worker.images.engine import Pixels
 from services.diffusion.engines.loras.terms import NO_TERMS, Terms
 from services.diffusion.engines.openvino import z_image
 from services.diffusion.engines.openvino.merging import merge
@@ -141,6 +142,17 @@ class Vae(StandIn):
             return AutoencoderTinyOutput(latents=coded) if return_dict else (coded,)
         distribution = DiagonalGaussianDistribution(coded)
         return AutoencoderKLOutput(latent_dist=distribution) if return_dict else (distribution,)
+
+
+class Preview:
+    """In the place of `TorchPreview`: one picture at a time, so that sizes alone are shapes to compile for."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def __call__(self, latents: Tensor) -> list[Pixels]:
+        """Without a call of torch's that wakes OpenMP: its threads would spin on where the next step wants to run."""
+        return [self._network(latents=one)[0].numpy() for one in torch.split(latents, 1)]
 
 
 def _for_each(value: Any, pictures: int) -> Tensor:
