@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("diffusers")
 
+import torch
 from safetensors.torch import save_file
 
 from contracts.errors import EaselError
 from services.diffusion.catalogue import Catalogue
 from services.diffusion.engines.backend import MakeBackend
 from services.diffusion.engines.diffusers_engine import DiffusersEngine
-from services.diffusion.engines.preview_network import FILE, SCALE, PreviewNetwork
+from services.diffusion.engines.preview_network import FILE, SCALE, PreviewBytes, PreviewNetwork, TorchPreview
 from services.diffusion.engines.previews import FINER
 from services.diffusion.engines.torch_backend import TorchBackend
 from tests.conformance.image_engine import Steps, request_for
@@ -76,6 +78,17 @@ def test_a_model_with_a_preview_network_is_previewed_by_it(folder: Path) -> None
     put_network(folder, PreviewNetwork(4, channels=8))
     shown = previews_of(folder).previews[0]
     assert shown.shape[1] == fitted.shape[1] * SCALE // FINER
+
+
+def test_a_preview_network_sees_latents_in_the_scale_of_the_vae() -> None:
+    """Pipelines scale and shift them."""
+    config = SimpleNamespace(scaling_factor=0.25, shift_factor=0.5)
+    network, raw = PreviewNetwork(4, channels=8), torch.randn(1, 4, 8, 8)
+    colours = network(raw)[0].permute(1, 2, 0) * 127.5 + 127.5
+    (shown,) = TorchPreview(PreviewBytes(network, config), raw.device)(
+        (raw - config.shift_factor) * config.scaling_factor
+    )
+    assert np.abs(shown - colours.detach().clamp(0, 255).numpy()).mean() < 1
 
 
 def test_openvino_shows_what_torch_shows_for_every_picture_and_size(folder: Path, tmp_path: Path) -> None:
