@@ -28,8 +28,11 @@ _PATIENCE_S = 0.5
 """Seconds that an answer may take where an earlier one is known."""
 _FIRST_PATIENCE_S = 2.0
 """The same where there is none to count on from."""
-LAG_S = 1.0
-"""Seconds in which a cluster's count may not have what was stored just now: a copy that is a little late makes it."""
+LAG_S = 0.25
+"""Seconds in which the bus's count may not have what was stored just now: a busy server was seen to count a job as much
+as 17 ms after it had said that it was stored."""
+CLUSTER_LAG_S = 1.0
+"""The same where a copy that is a little late may do the counting."""
 _REMEMBERED = 20
 """Job durations that the estimate of a waiting time rests on."""
 _UNKNOWN_DURATION_S = 5.0
@@ -73,7 +76,7 @@ class _Queue:
 class Admission:
     """One for each gateway. `depth` asks the bus how many jobs of a pool wait; what it says may be `lag_s` late."""
 
-    def __init__(self, limit: int, depth: Callable[[str], Awaitable[Depth]], lag_s: float = 0.0) -> None:
+    def __init__(self, limit: int, depth: Callable[[str], Awaitable[Depth]], lag_s: float = LAG_S) -> None:
         self._limit = limit
         self._depth = depth
         self._lag_s = lag_s

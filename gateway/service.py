@@ -16,7 +16,7 @@ from contracts.images import THUMBNAIL_TYPE, ImageRef, ModelInfo
 from contracts.jobs import Job, JobOutcome, JobRecord, JobState, is_job_id
 from contracts.workers import WorkerPresence
 from gateway.access import Access
-from gateway.admission import LAG_S, Admission
+from gateway.admission import CLUSTER_LAG_S, LAG_S, Admission
 from gateway.lifespan import BusLink
 from gateway.loading import Loading
 from gateway.metrics import note_operation
@@ -80,7 +80,7 @@ class Service:
     def __init__(self, link: BusLink, settings: GatewaySettings, blocklist: PromptBlocklist = EVERY_PROMPT) -> None:
         self._link = link
         self.settings = settings
-        self._admission = Admission(settings.max_queue_size, self._depth, LAG_S if link.clustered else 0.0)
+        self._admission = Admission(settings.max_queue_size, self._depth, CLUSTER_LAG_S if link.clustered else LAG_S)
         self.access = Access(settings)
         self.quota = Quota(link, self.access.keyring)
         self._submission = Submission(link, settings, self._admission, blocklist, self.quota)

@@ -112,7 +112,7 @@ async def test_a_place_that_a_worker_freed_is_given_away_at_once() -> None:
 
 
 async def test_a_copy_that_is_late_gives_no_place_away_twice() -> None:
-    """In a cluster: what was stored a moment ago counts, until a worker has it."""
+    """Nor does a server that is late to count: what was stored a moment ago counts, until a worker has it."""
     bus = Bus()
     admission = Admission(20, bus.depth, lag_s=60.0)
     assert await submit(admission, bus) is None

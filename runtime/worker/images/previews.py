@@ -46,5 +46,5 @@ def _encoded(index: int, pixels: Pixels) -> PreviewImage:
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         pixels = np.asarray(image)
     height, width, _ = pixels.shape
-    data = simplejpeg.encode_jpeg(pixels, _QUALITY, colorsubsampling="420")  # Pillow takes three times as long
+    data = simplejpeg.encode_jpeg(pixels, _QUALITY, colorsubsampling="420")  # Pillow takes longer
     return PreviewImage(index=index, width=width, height=height, content_type="image/jpeg", data=data)
