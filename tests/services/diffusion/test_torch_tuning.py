@@ -86,7 +86,7 @@ def test_an_offloaded_model_draws_the_same_pictures_and_previews(
 
     engine.generate(request_for(model.info), look)
     assert seen
-    assert all(pictures[0].shape >= (8, 8) for pictures in seen)
+    assert all(min(pictures[0].shape[:2]) >= 8 for pictures in seen)
     for _ in range(2):
         assert difference(draw(plain, plain.models[0]), draw(engine, model.info)) <= 1
 
