@@ -100,7 +100,7 @@ class OpenVINOBackend:
         return Network(self._core, graphs / f"{name}.xml", self._device, self._options(graphs), static=self._static)
 
     def _preview(self, graphs: Path) -> Preview | None:
-        """On the CPU, where latents are and nothing waits for a device; for one shape, which takes half as long."""
+        """On the CPU, where latents are; compiled for each shape: one form for all takes longer than a preview may."""
         path = graphs / f"{PREVIEW}.xml"
         if not path.is_file():
             return None

@@ -23,7 +23,7 @@ class Network:
     """Inputs are float32, the output is what the graph gives; the device chooses its own precision within.
 
     With `static` the graph is compiled anew for each combination of shapes that is asked, which NPUs need and CPUs
-    thank with 10 % of speed; otherwise once, for all shapes.
+    thank with speed; otherwise once, for all shapes.
     """
 
     def __init__(
