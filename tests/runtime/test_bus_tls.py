@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from runtime.messaging.settings import BusSettings
 from runtime.messaging.topology import declare
 from runtime.process.settings import SettingsError, load
 from tests.support.certificates import Certificates, make_certificates
-from tests.support.nats_server import START_S, binary, die_with_parent, told_port
+from tests.support.nats_server import START_S, launch, told_port
 
 
 @contextlib.contextmanager
@@ -28,13 +27,7 @@ def server(folder: Path, tls: str = "") -> Iterator[int]:
         f"tls {{ {tls} }}\n" if tls else ""
     )
     (folder / "nats.conf").write_text(config)
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [binary(), "-c", str(folder / "nats.conf"), "--ports_file_dir", str(folder)],
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  started before any test thread
-        )
+    process = launch(folder / "nats.conf", folder / "log", "--ports_file_dir", str(folder))
     try:
         deadline = time.monotonic() + START_S
         while (port := told_port(folder)) is None:

