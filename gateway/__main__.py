@@ -13,6 +13,7 @@ from gateway.app import create_app
 from gateway.certificate import CertificateError, check_certificate
 from gateway.keys import KeysFileError
 from gateway.lifespan import BusLink
+from gateway.listening import CannotListenError
 from gateway.rpc.server import serving
 from gateway.server import serve_http
 from gateway.service import Service
@@ -52,9 +53,9 @@ def main() -> int:
         telemetry.configure("gateway", load(TelemetrySettings, os.environ))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return 0 if runner.run(serve(settings, bus_settings, blocklist)) else 1
-    except (SettingsError, KeysFileError, CertificateError) as fault:
+    except (SettingsError, KeysFileError, CertificateError, CannotListenError) as fault:
         log.error("cannot start", fault=str(fault))  # noqa: TRY400  the message says all
-        return 2
+        return 1 if isinstance(fault, CannotListenError) else 2
     finally:
         telemetry.flush()
 

@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from litestar.types import ASGIApp
 
+from gateway.listening import CannotListenError
 from gateway.settings import GatewaySettings
 from gateway.slow_clients import guarded
 from runtime.process.shutdown import Shutdown
@@ -30,7 +31,11 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as end:  # so uvicorn gives up; the rest of the gateway is to be closed
+            address = f"{self.config.host}:{self.config.port}"
+            raise CannotListenError("HTTP", address, "EASEL_GATEWAY_PORT") from end.__context__
         for server in self.servers:
             for sock in server.sockets:
                 host, port = sock.getsockname()[:2]
@@ -42,6 +47,9 @@ async def serve_http(app: ASGIApp, settings: GatewaySettings, shutdown: Shutdown
 
     Returns:
         Whether it ever listened.
+
+    Raises:
+        CannotListenError
     """
     config = uvicorn.Config(
         app,

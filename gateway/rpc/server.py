@@ -18,6 +18,7 @@ from contracts.images import ModelInfo
 from contracts.jobs import JobOutcome, JobState
 from gateway.certificate import grpc_credentials
 from gateway.keys import Scope
+from gateway.listening import CannotListenError
 from gateway.resolve import choose_model
 from gateway.routing import at_device, offered_models
 from gateway.rpc import convert, status
@@ -185,7 +186,7 @@ async def serving(service: Service, settings: GatewaySettings) -> AsyncIterator[
     """Listen while the block runs; gives the port. Calls under way get `soft_stop_s` to end.
 
     Raises:
-        RuntimeError: the port is taken.
+        CannotListenError
     """
     largest = settings.max_upload_bytes + REQUEST_MARGIN
     server = grpc.aio.server(
@@ -196,11 +197,18 @@ async def serving(service: Service, settings: GatewaySettings) -> AsyncIterator[
     health_pb2_grpc.add_HealthServicer_to_server(Health(service), server)
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address, credentials = f"{host}:{settings.grpc_port}", grpc_credentials(settings)
-    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    port = _listen(server, settings)
     await server.start()
     try:
         yield port
     finally:
         await server.stop(settings.soft_stop_s)
+
+
+def _listen(server: grpc.aio.Server, settings: GatewaySettings) -> int:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address, credentials = f"{host}:{settings.grpc_port}", grpc_credentials(settings)
+    try:
+        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    except RuntimeError as fault:
+        raise CannotListenError("gRPC", address, "EASEL_GATEWAY_GRPC_PORT") from fault

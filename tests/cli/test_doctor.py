@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.launcher.ports import free_port
 from services.diffusion.choices import Choice, Choices
 from tests.cli.stub_gateway import StubGateway
+from tests.support.ports import free_port
 
 
 def doctor(*words: str, **environ: str) -> tuple[int, dict[str, dict[str, str]], str]:

@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
-from cli.launcher.ports import free_port
 from tests.cli.conftest import JOB, PICTURE, image
 from tests.cli.stub_gateway import Request, StubGateway
+from tests.support.ports import free_port
 
 PROMPT = "a red fox in the snow"
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from cli.launcher.plan import Flags, Plan, make_plan
-from cli.launcher.ports import fault_of, free_port
+from cli.launcher.ports import fault_of
 from cli.launcher.services import model_faults
 from runtime.process.folders import default_data_dir
 from runtime.process.settings import SettingsError
 from tests.cli.tiny.__main__ import SERVICES
+from tests.support.ports import free_port
 
 
 def plan(flags: Flags, **environ: str) -> Plan:

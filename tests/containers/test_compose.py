@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import openai
 import pytest
 
 from tests.support.edge_models import small_model
+from tests.support.ports import free_port
 
 __all__ = ["small_model"]
 
@@ -77,13 +77,6 @@ def compose() -> Iterator[Compose]:
         yield compose._replace(key=found[1])
     finally:
         compose("--profile", "enhancer", "--profile", "edge", "down", "--volumes", "--timeout", "5")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
 
 
 def wait_until_ready(url: str) -> None:

@@ -27,14 +27,17 @@ async def test_without_a_bus_it_answers_its_probes_and_ends_at_once_when_told(tm
         assert time.monotonic() - began < 4
 
 
-async def test_a_taken_port_is_an_error_that_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", ["EASEL_GATEWAY_PORT", "EASEL_GATEWAY_GRPC_PORT"])
+async def test_a_taken_port_is_an_error_that_names_it(tmp_path: Path, variable: str) -> None:
+    """And no traceback."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with GatewayProcess(NOWHERE, tmp_path / "log", EASEL_GATEWAY_PORT=str(port)) as gateway:
-            assert gateway.process.wait(20) != 0
+        with GatewayProcess(NOWHERE, tmp_path / "log", **{variable: str(port)}) as gateway:
+            assert gateway.process.wait(20) == 1
             assert str(port) in gateway.log_text()
+            assert "Traceback" not in gateway.log_text()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from services.enhancer.engines.factory import model_file
+from tests.support.ports import free_port
 
 BINARY = os.environ.get("EASEL_TEST_LLAMA_SERVER", "")
 START_S = 120.0
@@ -22,9 +22,7 @@ class LlamaServer:
     """`start`, `kill` (-9) and `start` again on the same port."""
 
     def __init__(self, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None

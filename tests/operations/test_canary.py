@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 import secrets
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from tests.support.chat_server import ChatServer, as_prompt
 from tests.support.enhancers import EnhancerProcess
 from tests.support.eventually import eventually
 from tests.support.gateways import GatewayProcess
+from tests.support.ports import free_port
 from tests.support.systems import StartGateway, offering
 from tests.support.workers import WorkerProcess, live
 
@@ -36,9 +36,7 @@ SIZE = {"width": 64, "height": 64}
 @pytest.fixture
 def metrics_ports(monkeypatch: pytest.MonkeyPatch) -> int:
     """The first of those that the processes take."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("EASEL_METRICS_PORT", str(port))
     return port
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 from runtime.messaging.settings import BusSettings
 from tests.operations.manifests import ROOT
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.systems import StartGateway, offering
 from tests.support.workers import WorkerProcess
 
@@ -152,10 +152,3 @@ def prometheus(folder: Path, *targets: int) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number

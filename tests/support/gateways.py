@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,14 @@ from typing import Self
 
 from runtime.messaging.settings import BusSettings
 from tests.support.bus_environment import bus_environment
+from tests.support.ports import free_port
 
 
 class GatewayProcess:
     """`python -m gateway` on a free port; `settings` are further environment variables."""
 
     def __init__(self, bus: BusSettings, log: Path, jumpy_clock: bool = False, /, **settings: str) -> None:
-        with socket.socket() as probe, socket.socket() as second:
-            probe.bind(("127.0.0.1", 0))
-            second.bind(("127.0.0.1", 0))
-            self.port, self.grpc_port = probe.getsockname()[1], second.getsockname()[1]
+        self.port, self.grpc_port = free_port(), free_port()
         self.url = f"{'https' if settings.get('EASEL_GATEWAY_TLS_CERT') else 'http'}://127.0.0.1:{self.port}"
         self._log = log
         self._argv = ["tests.support.jumpy_clock", "gateway"] if jumpy_clock else ["gateway"]

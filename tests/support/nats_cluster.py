@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.nats_server import launch
+from tests.support.ports import free_port
 
 START_S = 60.0
 SIZE = 3
@@ -25,7 +25,7 @@ class NatsCluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._ports = free_ports(3 * SIZE)
+        self._ports = [free_port() for _ in range(3 * SIZE)]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -89,14 +89,3 @@ class NatsCluster:
                 return found
         except (urllib.error.URLError, OSError):
             return {}
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

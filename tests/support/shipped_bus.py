@@ -14,8 +14,8 @@ import trustme
 from runtime.messaging import first_keys
 from runtime.messaging.settings import BusSettings
 from runtime.messaging.users import SERVICES, keys_file, make_keys
-from tests.support.nats_cluster import free_ports
 from tests.support.nats_server import START_S, launch, told_port
+from tests.support.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SIZE = 3
@@ -85,7 +85,7 @@ def kubernetes_bus(folder: Path) -> Iterator[ShippedBus]:
     (folder / "keys").mkdir()
     (folder / "keys/keys.conf").write_text(keys_file(make_keys(keys)))
     (folder / "services.conf").write_text((DEPLOY / "kubernetes/base/services.conf").read_text())
-    ports = free_ports(3 * SIZE)
+    ports = [free_port() for _ in range(3 * SIZE)]
     clients, routes, monitors = ports[:SIZE], ports[SIZE : 2 * SIZE], ports[2 * SIZE :]
     servers = []
     with contextlib.ExitStack() as stack:
