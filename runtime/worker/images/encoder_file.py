@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-PART_BYTES = 1 << 17
+PART_BYTES = 3 << 16
 """Written before they are handed over, but for the last: encoding so much as PNG takes longer than storing it."""
 
 
