@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from gateway.allowed_hosts import AllowedHosts
 from gateway.trusted_networks import TrustedNetworks
 
 
+@functools.lru_cache
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`; an unknown name counts as open."""
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +29,7 @@ from gateway.settings import GatewaySettings
 from gateway.web_pictures import WebPictures
 from runtime.process import telemetry
 from runtime.process.safety import PromptBlocklist
+from runtime.process.waiting import PASSING_S
 
 log = structlog.get_logger()
 
@@ -163,7 +166,8 @@ class Submission:
                 slots = sum(worker.slots for worker in self._workers() if worker.pool == pool)
                 await stack.enter_async_context(self._admission.place(pool, slots))
             yield
-        log.info("job accepted", job_id=job.id, pool=job.pool)
+        told = partial(log.info, "job accepted", job_id=job.id, pool=job.pool)
+        asyncio.get_running_loop().call_later(PASSING_S, told)  # when the job has passed on to its worker
 
 
 @contextlib.contextmanager

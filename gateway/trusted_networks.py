@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
@@ -56,6 +57,7 @@ def _network(entry: str) -> Network:
     return network
 
 
+@functools.lru_cache
 def address_of(peer: str) -> Address | None:
     """The address of a socket's other end, an IPv4 one as such where it came over IPv6; None where there is none."""
     try:

@@ -25,9 +25,5 @@ async def cancel_signals(bus: Bus, pool: str, receive: Callable[[str], None]) ->
     async def on_message(message: Msg) -> None:
         receive(message.subject.rsplit(".", 1)[1])
 
-    subscription = await bus.subscribe(bus.subjects.cancel(pool, "*"), on_message)
-    try:
+    async with bus.listening(bus.subjects.cancel(pool, "*"), on_message):
         yield
-    finally:
-        if bus.connected:
-            await subscription.unsubscribe()

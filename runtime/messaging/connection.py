@@ -30,7 +30,7 @@ from contracts.subjects import Subjects, subject_token
 from runtime.messaging import transport
 from runtime.messaging.metrics import sending
 from runtime.messaging.settings import BusSettings
-from runtime.process.waiting import keep_cancellations
+from runtime.process.waiting import answer_passed, keep_cancellations
 
 log = structlog.get_logger()
 
@@ -98,6 +98,7 @@ class Bus:
         self.settings = settings
         self.subjects = Subjects(settings.namespace)
         self._at_reconnect: list[Callable[[], None]] = []
+        self._leaving: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
         """Given up for good: the server refused something fundamental. The process must end."""
         self._complaint: Exception | None = None
@@ -178,6 +179,23 @@ class Bus:
     async def subscribe(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Call `receive` for each message, one at a time and in order."""
         return await self.client.subscribe(subject, cb=receive)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> AsyncIterator[None]:
+        """Call `receive` for each message while the block runs, and a moment longer: nobody waits until that ends."""
+        subscription = await self.subscribe(subject, receive)
+        try:
+            yield
+        finally:
+            leaving = asyncio.create_task(self._leave(subscription))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, subscription: Subscription) -> None:
+        await answer_passed()
+        if self.connected:
+            with contextlib.suppress(NatsError):
+                await subscription.unsubscribe()
 
     async def store(
         self,

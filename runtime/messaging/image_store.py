@@ -138,12 +138,8 @@ class ImageStore:
         What is overheard is not yet durable; it is when the job's outcome names it.
         """
         heard = OverheardImages(self)
-        subscription = await self._bus.subscribe(self._bus.subjects.image_parts(job_id), heard.receive)
-        try:
+        async with self._bus.listening(self._bus.subjects.image_parts(job_id), heard.receive):
             yield heard
-        finally:
-            if self._bus.connected:
-                await subscription.unsubscribe()
 
 
 class OverheardImages:

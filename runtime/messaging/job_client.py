@@ -118,12 +118,8 @@ class JobClient:
     async def overhearing(self) -> AsyncIterator[OverheardJobs]:
         """Listen to all jobs at once while the block runs."""
         heard = OverheardJobs()
-        subscription = await self._bus.subscribe(self._bus.subjects.live("*", "*"), heard.receive)
-        try:
+        async with self._bus.listening(self._bus.subjects.live("*", "*"), heard.receive):
             yield heard
-        finally:
-            if self._bus.connected:
-                await subscription.unsubscribe()
 
     @contextlib.asynccontextmanager
     async def follow(

@@ -136,13 +136,9 @@ class _Live:
 async def _listening(bus: Bus, kind: str, job_id: str) -> AsyncIterator[_Live]:
     """Receive live events while the block runs; `kind` as in `Subjects.live`."""
     live = _Live()
-    subscription = await bus.subscribe(bus.subjects.live(kind, job_id), live.receive)
-    try:
+    async with bus.listening(bus.subjects.live(kind, job_id), live.receive):
         with bus.at_reconnect(live.look_back):
             yield live
-    finally:
-        if bus.connected:
-            await subscription.unsubscribe()
 
 
 class Ending:

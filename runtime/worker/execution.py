@@ -27,6 +27,7 @@ from runtime.messaging.job_events import publish_event, read_outcome, store_outc
 from runtime.messaging.job_queue import Delivery
 from runtime.messaging.routing_slip import pass_on, passed_on
 from runtime.process.logging import withheld
+from runtime.process.waiting import answer_passed
 from runtime.worker.cancellation import CancelToken, StopReason
 from runtime.worker.handler import Handler, JobCancelled, NotThisWorker
 from runtime.worker.observation import Observation
@@ -197,7 +198,9 @@ class Execution:
             last_event=self._published,
             **result,
         )
-        if await store_outcome(self._bus, self._worker, outcome):
+        stands = await store_outcome(self._bus, self._worker, outcome)
+        await answer_passed()
+        if stands:
             self._observation.ended(len(outcome.images))
             log.info("job ended", state=state, seconds=round(outcome.finished_at - self._started_at, 3))
         else:

@@ -95,8 +95,9 @@ class Worker:
         self._bus_settings = bus_settings
         self._devices = devices or Devices()
         self._started_at = time.time()
+        self._host, self._version = socket.gethostname(), importlib.metadata.version("easel")
         suffix = os.urandom(3).hex()
-        self.name = settings.name or subject_token(f"{service}-{socket.gethostname()[:32]}-{suffix}")
+        self.name = settings.name or subject_token(f"{service}-{self._host[:32]}-{suffix}")
 
     async def serve(self, make_handler: MakeHandler, shutdown: Shutdown | None = None) -> None:
         """Connect, get ready, announce, take jobs until `shutdown`, leave.
@@ -157,8 +158,8 @@ class Worker:
             slots=loop.slots.count,
             free_slots=loop.slots.free,
             loaded=handler.loaded,
-            host=socket.gethostname(),
-            version=importlib.metadata.version("easel"),
+            host=self._host,
+            version=self._version,
             started_at=self._started_at,
             sent_at=time.time(),
             memory_bytes=_resident_bytes(),
