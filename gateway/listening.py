@@ -1,6 +1,12 @@
-"""Why a gateway cannot offer itself where its settings say."""
+"""Where a gateway offers itself, and why it cannot."""
 
 from __future__ import annotations
+
+
+def authority(host: str, port: int) -> str:
+    """As in addresses on the web: IPv6 in brackets (RFC 3986), whether or not the settings have them."""
+    bare = host.strip("[]")
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
 class CannotListenError(Exception):

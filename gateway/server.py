@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 from litestar.types import ASGIApp
 
-from gateway.listening import CannotListenError
+from gateway.listening import CannotListenError, authority
 from gateway.settings import GatewaySettings
 from gateway.slow_clients import guarded
 from runtime.process.shutdown import Shutdown
@@ -34,7 +34,7 @@ class _Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit as end:  # so uvicorn gives up; the rest of the gateway is to be closed
-            address = f"{self.config.host}:{self.config.port}"
+            address = authority(self.config.host, self.config.port)
             raise CannotListenError("HTTP", address, "EASEL_GATEWAY_PORT") from end.__context__
         for server in self.servers:
             for sock in server.sockets:

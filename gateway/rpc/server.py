@@ -18,7 +18,7 @@ from contracts.images import ModelInfo
 from contracts.jobs import JobOutcome, JobState
 from gateway.certificate import grpc_credentials
 from gateway.keys import Scope
-from gateway.listening import CannotListenError
+from gateway.listening import CannotListenError, authority
 from gateway.resolve import choose_model
 from gateway.routing import at_device, offered_models
 from gateway.rpc import convert, status
@@ -206,8 +206,7 @@ async def serving(service: Service, settings: GatewaySettings) -> AsyncIterator[
 
 
 def _listen(server: grpc.aio.Server, settings: GatewaySettings) -> int:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address, credentials = f"{host}:{settings.grpc_port}", grpc_credentials(settings)
+    address, credentials = authority(settings.host, settings.grpc_port), grpc_credentials(settings)
     try:
         return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as fault:

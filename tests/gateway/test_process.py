@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime.messaging.settings import BusSettings
+from tests.support.eventually import eventually
 from tests.support.gateways import GatewayProcess
 from tests.support.systems import answering
 
@@ -38,6 +40,31 @@ async def test_a_taken_port_is_an_error_that_names_it(tmp_path: Path, variable: 
             assert gateway.process.wait(20) == 1
             assert str(port) in gateway.log_text()
             assert "Traceback" not in gateway.log_text()
+
+
+def listens(port: int) -> bool:
+    """Somebody at ::1."""
+    with socket.socket(socket.AF_INET6) as probe:
+        return probe.connect_ex(("::1", port)) == 0
+
+
+def has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+async def test_it_listens_on_ipv6_with_or_without_brackets(tmp_path: Path, host: str) -> None:
+    with GatewayProcess(NOWHERE, tmp_path / "log", EASEL_GATEWAY_HOST=host) as gateway:
+
+        async def both() -> bool:
+            assert gateway.process.poll() is None, gateway.log_text()
+            return listens(gateway.port) and listens(gateway.grpc_port)
+
+        assert await eventually(both)
 
 
 @pytest.mark.parametrize(
